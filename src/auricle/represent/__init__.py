@@ -1,0 +1,1 @@
+"""Represent: encoders that turn sound into vectors (and tags). One module per published system."""

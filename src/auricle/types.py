@@ -1,0 +1,112 @@
+"""The words the whole house speaks: what a recording, a window, an event and a hit are, and what an ear must do.
+
+Conventions, everywhere: times in **seconds** from the start of the recording (float), sample rates in **Hz**,
+waveforms as float32 in [-1, 1] shaped ``[samples]`` (mono) or ``[samples, channels]``, scores in [0, 1], best first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Waveform = NDArray[np.float32]
+
+
+class Tag(NamedTuple):
+    """A class name and how sure the ear is of it, in [0, 1]."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something heard from ``start`` to ``end`` seconds in ``path``; ``low``/``high`` bound it in Hz when known."""
+
+    path: str
+    start: float
+    end: float
+    label: str
+    score: float = 1.0
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An answer to a query: ``start`` to ``end`` seconds of ``path``, with the tags that explain the ``score``."""
+
+    path: str
+    start: float
+    end: float
+    score: float
+    tags: tuple[Tag, ...] = ()
+    recording: str = ""  # content id, the same for every copy of the file
+    duration: float = 0.0  # of the whole recording, seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One indexed file. ``id`` is its content's hash, so copies share it; ``path`` is where it was last seen."""
+
+    id: str
+    path: str
+    duration: float
+    sample_rate: int
+    channels: int
+    format: str  # container, e.g. "WAV", "OGG"
+    size: int = 0  # bytes
+    modified: float = 0.0  # POSIX time of the file
+    recorded: datetime | None = None  # UTC, from the file's own metadata
+    title: str = ""
+    artist: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+    tags: tuple[Tag, ...] = field(default=())
+
+
+class Heard(NamedTuple):
+    """What an ear made of ``k`` windows."""
+
+    embeddings: NDArray[np.float32]  # [k, dim]
+    scores: NDArray[np.float32] | None  # [k, classes], each in [0, 1]; None when the ear knows no classes
+
+
+@runtime_checkable
+class Ear(Protocol):
+    """Anything that turns sound into vectors, window by window (DESIGN: the ``Embedder`` protocol, with tags).
+
+    Window ``i`` of a recording covers samples ``[i * hop, i * hop + window)`` at ``sample_rate``. A recording of ``n``
+    samples has ``1 + ceil(max(0, n - window) / hop)`` windows; the last is filled with zeros. See ``windows_in``.
+    """
+
+    name: str  # "yamnet@int8": system@tag; names the table its windows are stored in
+    sample_rate: int  # Hz
+    window: int  # samples heard by one vector
+    hop: int  # samples between windows
+    dim: int  # length of one vector
+    classes: Sequence[str]  # names of the scores' columns; empty when the ear has none
+
+    def hear(self, waveform: Waveform) -> Heard:
+        """Hears mono ``waveform`` [samples], already filled so that it holds whole windows.
+
+        ``samples == window + (k - 1) * hop`` gives exactly ``k`` rows. Row ``i`` depends on its own samples only.
+        """
+        ...
+
+
+@runtime_checkable
+class TextEar(Ear, Protocol):
+    """An ear whose vectors live in one space with sentences (CLAP and its family)."""
+
+    def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeds sentences as unit vectors [texts, dim], comparable with ``hear`` by cosine."""
+        ...
+
+
+def windows_in(samples: int, window: int, hop: int) -> int:
+    """How many windows a recording of ``samples`` samples has: at least one, and none of its samples is dropped."""
+    return 1 + max(0, -(-(samples - window) // hop))
