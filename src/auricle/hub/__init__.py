@@ -1,0 +1,7 @@
+"""The hub: what systems there are, where their weights come from, and how they are run without torch."""
+
+from auricle.hub.cache import home, library_dir, weights_dir
+from auricle.hub.card import Card, Weights
+from auricle.hub.fetch import derived, fetch, fetch_all
+
+__all__ = ["Card", "Weights", "derived", "fetch", "fetch_all", "home", "library_dir", "weights_dir"]
