@@ -3,5 +3,20 @@
 from auricle.hub.cache import home, library_dir, weights_dir
 from auricle.hub.card import Card, Weights
 from auricle.hub.fetch import derived, fetch, fetch_all
+from auricle.hub.onnx import session
+from auricle.hub.registry import load, systems, verdict
 
-__all__ = ["Card", "Weights", "derived", "fetch", "fetch_all", "home", "library_dir", "weights_dir"]
+__all__ = [
+    "Card",
+    "Weights",
+    "derived",
+    "fetch",
+    "fetch_all",
+    "home",
+    "library_dir",
+    "load",
+    "session",
+    "systems",
+    "verdict",
+    "weights_dir",
+]
