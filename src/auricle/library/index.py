@@ -1,0 +1,226 @@
+"""Fast scans: an ear's windows as memory-mapped matrices, derived from the Lance table and kept beside it.
+
+    cache/<table>/<fragment>/   one folder per Lance fragment, made once, since fragments never change
+        codes.npy     uint8   [classes, windows]   scores, class by class: a query reads only the classes it needs
+        sketch.npy    float32 [windows, 128]       unit vectors in the ear's principal directions
+        rows.npz      which recording (ordinal in ``ids``) and which window of it each row is
+    cache/<table>/basis.npz                        mean and principal directions, from a sample of the library's windows
+
+A vector query scans the sketches of every window, then takes the true embeddings of the best from Lance and orders
+them by exact cosine. While the shortlist covers the whole library, the answer is exact.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auricle.library.store import Store, windows_table
+
+SKETCH = 128  # dimensions scanned for every window: one million windows are 512 MB and about 20 ms
+SHORTLIST = 2_000  # windows whose true embeddings are compared
+BASIS_SAMPLE = 20_000  # windows the principal directions are taken from
+GROWTH = 4  # a basis made from n windows serves until the library holds this many times more
+SHRINK = 200  # windows below which the library's mean says little and counts for less
+READ_ROWS = 8_192
+
+Scores = NDArray[np.float32]
+
+
+class Segment:
+    """The matrices of one fragment."""
+
+    def __init__(self, folder: Path):
+        rows = np.load(folder / "rows.npz")
+        self.ids: list[str] = rows["ids"].tolist()
+        self.owner: NDArray[np.int32] = rows["owner"]  # [windows], ordinal in ids
+        self.start: NDArray[np.float64] = rows["start"]  # [windows], seconds
+        self.end: NDArray[np.float64] = rows["end"]
+        self.sketch = np.load(folder / "sketch.npy", mmap_mode="r")
+        codes = folder / "codes.npy"
+        self.codes = np.load(codes, mmap_mode="r") if codes.exists() else None
+
+    def __len__(self) -> int:
+        return len(self.owner)
+
+
+class Index:
+    """All windows an ear has heard, ready to be scanned. Rows keep the order of the Lance table."""
+
+    def __init__(self, store: Store, ear: str):
+        self.store, self.ear = store, ear
+        self.dataset = store.windows(ear)
+        self.folder = store.path / "cache" / windows_table(ear)
+        fragments = self.dataset.get_fragments() if self.dataset is not None else []
+        if fragments:
+            _ = self.basis  # may empty the cache, so before anything is read from it
+        self.segments = [Segment(self._prepare(fragment)) for fragment in fragments if fragment.count_rows()]
+        self._drop_stale({_key(fragment) for fragment in fragments})
+        self.bounds = np.cumsum([0, *map(len, self.segments)])
+
+    @property
+    def version(self) -> int:
+        return self.dataset.version if self.dataset is not None else 0
+
+    def __len__(self) -> int:
+        return int(self.bounds[-1])
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Content ids of all recordings, each once."""
+        return list(dict.fromkeys(id for segment in self.segments for id in segment.ids))
+
+    @cached_property
+    def owner(self) -> NDArray[np.int32]:
+        """Which recording each row belongs to, as ordinal in ``ids`` [rows]."""
+        ordinal = {id: i for i, id in enumerate(self.ids)}
+        parts = [np.array([ordinal[id] for id in s.ids], np.int32)[s.owner] for s in self.segments]
+        return np.concatenate(parts) if parts else np.zeros(0, np.int32)
+
+    def times(self, first: int, last: int) -> tuple[float, float]:
+        """Start of row ``first`` and end of row ``last``, seconds."""
+        return float(self._at("start", first)), float(self._at("end", last))
+
+    def codes_of(self, classes: Sequence[int] | NDArray[np.integer]) -> NDArray[np.uint8]:
+        """Score codes of some classes for every row [classes, rows]."""
+        return np.concatenate([s.codes[np.asarray(classes)] for s in self._with_codes()], axis=1)
+
+    def codes_at(self, first: int, last: int) -> NDArray[np.uint8]:
+        """Score codes of all classes for rows ``first`` … ``last`` (inclusive, of one recording) [classes, rows]."""
+        i = self._segment(first)
+        low = int(self.bounds[i])
+        return np.asarray(self._with_codes()[i].codes[:, first - low : last + 1 - low])
+
+    def similarity(self, vector: NDArray[np.float32]) -> Scores:
+        """Approximate cosine of every row to ``vector`` [dim], both taken from the library's mean [rows]."""
+        query = self.basis.sketch(vector[None])[0]
+        return np.concatenate([segment.sketch @ query for segment in self.segments])
+
+    def exact_similarity(self, vector: NDArray[np.float32], rows: NDArray[np.integer]) -> Scores:
+        """Cosine of some rows' true embeddings to ``vector`` [dim], both taken from the library's mean."""
+        embeddings = self.embeddings(rows)
+        return _unit(embeddings - self.basis.mean) @ _unit(vector - self.basis.mean)
+
+    def embeddings(self, rows: NDArray[np.integer]) -> Scores:
+        """True embeddings of some rows, from the Lance table [rows, dim]."""
+        return matrix(self.dataset.take(rows.tolist(), columns=["embedding"])["embedding"]).astype(np.float32)
+
+    # --- the cache -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def basis(self) -> "Basis":
+        """Made when the library is first searched and again when it has grown much beyond the sample it came from."""
+        path = self.folder / "basis.npz"
+        count = self.dataset.count_rows()
+        if path.exists():
+            with np.load(path) as saved:
+                if min(count, BASIS_SAMPLE) <= GROWTH * saved["sample"]:
+                    return Basis(saved["mean"], saved["directions"])
+            shutil.rmtree(self.folder)
+        rows = np.unique(np.linspace(0, count - 1, min(count, BASIS_SAMPLE)).astype(np.int64))
+        basis = Basis.of(self.embeddings(rows))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.folder / f"basis.{os.getpid()}.part.npz"
+        np.savez(part, mean=basis.mean, directions=basis.directions, sample=len(rows))
+        part.replace(path)
+        return basis
+
+    def _prepare(self, fragment) -> Path:
+        """Makes the matrices of a fragment unless they are there."""
+        folder = self.folder / _key(fragment)
+        if folder.exists():
+            return folder
+        part = self.folder / f"{folder.name}.{os.getpid()}.part"
+        part.mkdir(parents=True, exist_ok=True)
+        count = fragment.count_rows()
+        coded = "scores" in fragment.schema.names
+        sketch = np.lib.format.open_memmap(part / "sketch.npy", "w+", np.float32, (count, self.basis.width))
+        if coded:
+            classes = fragment.schema.field("scores").type.list_size
+            codes = np.lib.format.open_memmap(part / "codes.npy", "w+", np.uint8, (classes, count))
+        owners, starts, ends, row = [], [], [], 0
+        columns = ["recording", "start", "end", "embedding", *(["scores"] if coded else [])]
+        for batch in fragment.to_batches(columns=columns, batch_size=READ_ROWS):
+            here = slice(row, row + batch.num_rows)
+            sketch[here] = self.basis.sketch(matrix(batch["embedding"]).astype(np.float32))
+            if coded:
+                codes[:, here] = matrix(batch["scores"]).T
+            owners += batch["recording"].to_pylist()
+            starts.append(batch["start"].to_numpy())
+            ends.append(batch["end"].to_numpy())
+            row = here.stop
+        ids, owner = np.unique(np.array(owners), return_inverse=True)
+        np.savez(
+            part / "rows.npz",
+            ids=ids,
+            owner=owner.astype(np.int32),
+            start=np.concatenate(starts),
+            end=np.concatenate(ends),
+        )
+        try:
+            part.rename(folder)
+        except OSError:  # another process made it first
+            shutil.rmtree(part)
+        return folder
+
+    def _drop_stale(self, keys: set[str]) -> None:
+        if self.folder.exists():
+            for folder in self.folder.iterdir():
+                if folder.is_dir() and folder.name not in keys and not folder.name.endswith(".part"):
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def _segment(self, row: int) -> int:
+        return int(np.searchsorted(self.bounds, row, side="right")) - 1
+
+    def _at(self, name: str, row: int):
+        i = self._segment(row)
+        return getattr(self.segments[i], name)[row - self.bounds[i]]
+
+    def _with_codes(self) -> list[Segment]:
+        return self.segments
+
+
+class Basis:
+    """The mean and the principal directions of an ear's embeddings in one library."""
+
+    def __init__(self, mean: Scores, directions: Scores):
+        self.mean, self.directions = mean, directions  # [dim], [dim, width]
+
+    @property
+    def width(self) -> int:
+        return self.directions.shape[1]
+
+    @classmethod
+    def of(cls, embeddings: Scores) -> "Basis":
+        """Principal directions of ``embeddings`` [rows, dim] after each is centred and scaled to unit length."""
+        mean = embeddings.mean(axis=0) * (len(embeddings) / (len(embeddings) + SHRINK))
+        unit = _unit(embeddings - mean)
+        _, vectors = np.linalg.eigh(unit.T @ unit)
+        return cls(mean, np.ascontiguousarray(vectors[:, ::-1][:, :SKETCH], np.float32))
+
+    def sketch(self, embeddings: Scores) -> Scores:
+        """Unit sketches [rows, width] of ``embeddings`` [rows, dim]."""
+        return _unit(_unit(embeddings - self.mean) @ self.directions)
+
+
+def _unit(vectors: Scores) -> Scores:
+    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.maximum(norms, 1e-9)
+
+
+def matrix(column) -> NDArray:
+    """A fixed-size-list column as a matrix [rows, size]."""
+    column = column.combine_chunks() if hasattr(column, "combine_chunks") else column
+    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
+
+
+def _key(fragment) -> str:
+    """Name of a fragment's cache folder: the same only while its rows are the same."""
+    deletions = fragment.metadata.deletion_file
+    facts = f"{[file.path for file in fragment.metadata.files]}|{deletions.asdict() if deletions else ''}"
+    return hashlib.sha256(facts.encode()).hexdigest()[:16]

@@ -1,0 +1,276 @@
+"""From a query to hits: words and examples are scored against every window, then the best windows become stretches.
+
+Every part of a query gives each window a score in [0, 1]: words through ``auricle.library.words`` (or the ear's own
+text tower), examples through cosine. Parts mix by weight; what must not be there is subtracted.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auricle.audio import read
+from auricle.errors import QueryError
+from auricle.library import codes
+from auricle.library.index import SHORTLIST, Index
+from auricle.library.listen import hear_blocks
+from auricle.library.store import Store
+from auricle.types import Ear, Hit, Tag, TextEar
+
+LIKE_MIN_SCORE = 0.35  # cosine below which two sounds have little in common
+KEEP = 0.5  # a hit reaches as far as its neighbours score this share of its best window
+WHY_TAGS = 4
+WHY_FLOOR = 0.05
+
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a query: a sentence, or (an excerpt of) a sound file; ``weight`` < 0 means "not like this"."""
+
+    text: str = ""
+    path: str = ""
+    start: float = 0.0  # seconds
+    end: float | None = None
+    weight: float = 1.0
+
+    @classmethod
+    def words(cls, query: str) -> "Part":
+        """Parses ``TEXT`` or ``TEXT^WEIGHT``."""
+        text, weight = _weighted(query)
+        if not text.strip():
+            raise QueryError("The query is empty", "Say in words what you are listening for, e.g. 'dog barking'")
+        return cls(text=text.strip(), weight=weight)
+
+    @classmethod
+    def example(cls, query: str) -> "Part":
+        """Parses ``FILE``, ``FILE@START-END`` (seconds) and either with ``^WEIGHT``."""
+        name, weight = _weighted(query)
+        if not os.path.exists(name) and "@" in name:
+            name, _, span = name.rpartition("@")
+            start, _, end = span.partition("-")
+            try:
+                begin, finish = float(start or 0), float(end) if end else None
+            except ValueError:
+                raise QueryError(
+                    f"{span!r} is not a stretch of time", "Write FILE@START-END in seconds, e.g. a.wav@3.5-6"
+                ) from None
+            if finish is not None and finish <= begin:
+                raise QueryError(f"The excerpt {span} s ends before it starts", "Write FILE@START-END in seconds")
+            return cls(path=name, start=begin, end=finish, weight=weight)
+        return cls(path=name, weight=weight)
+
+    @classmethod
+    def unwanted(cls, query: str) -> "Part":
+        """Parses what ``--not`` takes: an example if such a file exists, else words."""
+        part = (
+            cls.example(query)
+            if os.path.exists(_weighted(query)[0].rpartition("@")[0] or _weighted(query)[0])
+            else cls.words(query)
+        )
+        return replace(part, weight=-part.weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hits, best first, and how they were found."""
+
+    hits: list[Hit]
+    windows: int  # scanned
+    served_by: str  # "exact", or "sketch" when a shortlist was compared exactly
+    best: float  # score of the best window, also when it is below the threshold
+
+
+class Searcher:
+    """Answers queries over the windows one ear has heard. Keeps its matrices mapped between queries."""
+
+    def __init__(self, store: Store, ear_name: str, ear: Callable[[], Ear]):
+        self.store, self.index, self._ear = store, Index(store, ear_name), ear
+
+    def search(
+        self,
+        parts: Sequence[Part],
+        *,
+        where: str | None = None,
+        limit: int = 10,
+        min_score: float | None = None,
+        one_per_recording: bool = False,
+        skip: Sequence[str] = (),
+    ) -> Answer:
+        """Finds the stretches of sound that fit all ``parts`` best.
+
+        Args:
+            parts: at least one of positive weight.
+            where: SQL filter over ``recordings``.
+            limit: most hits to return.
+            min_score: threshold in [0, 1]; None takes the ear's calibrated one.
+            one_per_recording: only the best hit of each recording.
+            skip: content ids never to return.
+
+        Raises:
+            QueryError: nothing to look for, a bad filter, words for an ear that knows none.
+        """
+        if not any(part.weight > 0 for part in parts):
+            raise QueryError("There is nothing to look for", "Give words, or a sound with --like FILE")
+        if not len(self.index):
+            return Answer([], 0, "exact", 0.0)
+        allowed = self._allowed(where, skip)
+        scored = [self._score(part) for part in parts]
+        wanted = sum(part.weight for part in parts if part.weight > 0)
+        total = sum((p.weight / wanted) * s.scores for p, s in zip(parts, scored, strict=True))
+        total = np.where(allowed, np.clip(total, 0, 1), 0).astype(np.float32)
+        served_by = "exact"
+        if any(s.vector is not None for s in scored):
+            served_by = "exact" if len(total) <= SHORTLIST else "sketch"
+            self._refine(total, parts, scored, wanted, allowed)
+        if min_score is None:
+            min_score = max(s.threshold for p, s in zip(parts, scored, strict=True) if p.weight > 0)
+        runs = self._runs(total, limit, min_score, one_per_recording)
+        return Answer(self._hits(runs), len(total), served_by, float(total.max()))
+
+    # --- scoring ---------------------------------------------------------------------------------------------------
+
+    @dataclass(slots=True)
+    class _Scored:
+        scores: Scores  # [rows]
+        threshold: float
+        vector: Scores | None = None  # when scored by cosine
+
+    def _score(self, part: Part) -> "_Scored":
+        if part.path:
+            return self._by_vector(self._example(part), LIKE_MIN_SCORE)
+        ear = self._ear()
+        if isinstance(ear, TextEar):
+            return self._by_vector(ear.embed_text([part.text])[0], ear.text_min_score)
+        if not ear.classes:
+            raise QueryError(
+                f"The ear {ear.name} does not understand words", "Search with --like FILE, or index with another --ear"
+            )
+        from auricle.library.words import Words
+
+        words = Words.for_classes(tuple(ear.classes))
+        query = words.query(part.text)
+        return self._Scored(query.score(self.index.codes_of(query.classes)), words.min_score)
+
+    def _by_vector(self, vector: Scores, threshold: float) -> "_Scored":
+        return self._Scored(np.maximum(self.index.similarity(vector), 0), threshold, vector)
+
+    def _example(self, part: Part) -> Scores:
+        """Mean embedding of an example: from the library when it holds the file, else by listening to it."""
+        indexed = self.store.rows_by("path", [os.path.abspath(os.path.expanduser(part.path))])
+        for row in indexed.values():
+            rows = self.rows_of(row["id"], part.start, part.end)
+            if len(rows) and os.path.exists(row["path"]) and os.path.getmtime(row["path"]) == row["modified"]:
+                return self.index.embeddings(rows).mean(axis=0)
+        ear = self._ear()
+        sound, _ = read(part.path, ear.sample_rate, start=part.start, end=part.end)
+        heard = [heard.embeddings for _, _, heard in hear_blocks(ear, iter([sound]))]
+        return np.concatenate(heard).mean(axis=0)
+
+    def rows_of(self, id: str, start: float = 0.0, end: float | None = None) -> NDArray[np.integer]:
+        """Rows of one recording whose middle lies in [start, end] seconds (the nearest row if none does)."""
+        if id not in self.index.ids:
+            return np.zeros(0, int)
+        rows = np.flatnonzero(self.index.owner == self.index.ids.index(id))
+        times = np.array([self.index.times(row, row) for row in rows])
+        middle = times.mean(axis=1)
+        inside = rows[(middle >= start) & (middle <= (np.inf if end is None else end))]
+        return inside if len(inside) else rows[[np.argmin(np.abs(middle - start))]]
+
+    def _refine(self, total: Scores, parts, scored, wanted: float, allowed) -> None:
+        """Replaces approximate cosines by exact ones in the best rows of ``total``, in place."""
+        short = np.argpartition(-total, SHORTLIST)[:SHORTLIST] if len(total) > SHORTLIST else np.arange(len(total))
+        short = np.sort(short[allowed[short]])
+        exact = np.zeros(len(short), np.float32)
+        for part, s in zip(parts, scored, strict=True):
+            own = s.scores[short] if s.vector is None else np.maximum(self.index.exact_similarity(s.vector, short), 0)
+            exact += (part.weight / wanted) * own
+        total[short] = np.clip(exact, 0, 1)
+
+    def _allowed(self, where: str | None, skip: Sequence[str]) -> NDArray[np.bool_]:
+        ids = np.ones(len(self.index.ids), bool)
+        if where:
+            passing = set(self.store.recordings(where, columns=["id"])["id"].to_pylist())
+            ids &= np.array([id in passing for id in self.index.ids])
+        if skip:
+            ids &= np.array([id not in skip for id in self.index.ids])
+        return ids[self.index.owner]
+
+    # --- from rows to stretches ------------------------------------------------------------------------------------
+
+    def _runs(
+        self, total: Scores, limit: int, min_score: float, one_per_recording: bool
+    ) -> list[tuple[int, int, float]]:
+        """Best stretches as (first row, last row, score): each grows from its peak over neighbours that still fit."""
+        rows = np.flatnonzero(total >= max(min_score, 1e-6))
+        if len(rows) > 200 * limit:  # more than enough to choose from; a long peak takes many rows
+            rows = rows[np.argpartition(-total[rows], 200 * limit)[: 200 * limit]]
+        owner, taken, spoken_for, runs = self.index.owner, set(), set(), []
+        for peak in rows[np.lexsort((rows, -total[rows]))]:
+            if peak in taken or (one_per_recording and owner[peak] in spoken_for):
+                continue
+            floor = max(min_score, KEEP * total[peak])
+            first = last = int(peak)
+            while (
+                first > 0 and owner[first - 1] == owner[peak] and total[first - 1] >= floor and first - 1 not in taken
+            ):
+                first -= 1
+            while (
+                last + 1 < len(total)
+                and owner[last + 1] == owner[peak]
+                and total[last + 1] >= floor
+                and last + 1 not in taken
+            ):
+                last += 1
+            taken.update(range(first, last + 1))
+            spoken_for.add(owner[peak])
+            runs.append((first, last, float(total[peak])))
+            if len(runs) == limit:
+                break
+        return runs
+
+    def _hits(self, runs: list[tuple[int, int, float]]) -> list[Hit]:
+        ids = [self.index.ids[self.index.owner[first]] for first, _, _ in runs]
+        rows = self.store.rows_by("id", set(ids))
+        hits = []
+        for id, (first, last, score) in zip(ids, runs, strict=True):
+            if id in rows:  # a recording pruned since the matrices were mapped is gone
+                start, end = self.index.times(first, last)
+                tags, duration = self._why(first, last), rows[id]["duration"]
+                hits.append(Hit(rows[id]["path"], start, end, round(score, 4), tags, id, duration))
+        return hits
+
+    def _why(self, first: int, last: int) -> tuple[Tag, ...]:
+        """What the ear heard in a stretch: its strongest classes."""
+        classes = self._classes()
+        if not classes:
+            return ()
+        heard = codes.decode(self.index.codes_at(first, last)).max(axis=1)
+        best = np.argsort(-heard, kind="stable")[:WHY_TAGS]
+        return tuple(Tag(classes[i], round(float(heard[i]), 4)) for i in best if heard[i] >= WHY_FLOOR)
+
+    def _classes(self) -> Sequence[str]:
+        return self._ear().classes
+
+
+def _weighted(query: str) -> tuple[str, float]:
+    """Splits ``QUERY^WEIGHT``."""
+    text, caret, weight = query.rpartition("^")
+    if not caret:
+        return query, 1.0
+    try:
+        value = float(weight)
+    except ValueError:
+        return query, 1.0
+    if value <= 0:
+        raise QueryError(f"The weight in {query!r} is not positive", "Use --not to search away from something")
+    return text, value
+
+
+def listed(path: str | os.PathLike[str]) -> str:
+    """A path as the library lists it."""
+    return str(Path(os.path.abspath(os.path.expanduser(path))))
