@@ -1,0 +1,19 @@
+"""Fixtures of all tests: a home of its own for every test run, and the fake ear on everybody's path."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+PLUGINS = str(Path(__file__).parent / "plugins")
+sys.path.insert(0, PLUGINS)
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [PLUGINS, *filter(None, [os.environ.get("PYTHONPATH")])]
+)  # for worker processes
+
+
+@pytest.fixture(autouse=True)
+def _no_user_library(tmp_path_factory, monkeypatch):
+    """No test reads or writes the user's own library; weights stay in the user's cache, they are large."""
+    monkeypatch.delenv("AURICLE_LIBRARY", raising=False)
