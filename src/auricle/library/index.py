@@ -216,7 +216,7 @@ def _unit(vectors: Scores) -> Scores:
 def matrix(column) -> NDArray:
     """A fixed-size-list column as a matrix [rows, size]."""
     column = column.combine_chunks() if hasattr(column, "combine_chunks") else column
-    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
+    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), column.type.list_size)
 
 
 def _key(fragment) -> str:

@@ -67,11 +67,9 @@ class Part:
     @classmethod
     def unwanted(cls, query: str) -> "Part":
         """Parses what ``--not`` takes: an example if such a file exists, else words."""
-        part = (
-            cls.example(query)
-            if os.path.exists(_weighted(query)[0].rpartition("@")[0] or _weighted(query)[0])
-            else cls.words(query)
-        )
+        name, _ = _weighted(query)
+        is_file = os.path.exists(name) or os.path.exists(name.rpartition("@")[0])
+        part = cls.example(query) if is_file else cls.words(query)
         return replace(part, weight=-part.weight)
 
 

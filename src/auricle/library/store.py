@@ -168,6 +168,7 @@ class Store:
 
     @cached_property
     def _lance(self):
+        os.environ.setdefault("LANCE_LOG", "error")  # its notes on normal writes are not for people
         import lance
 
         return lance
@@ -252,9 +253,8 @@ class Store:
     def append_windows(self, ear: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
         """Appends windows in one commit, streaming: memory does not grow with the number of batches."""
         reader = pa.RecordBatchReader.from_batches(schema, batches)
-        self._lance.write_dataset(
-            reader, self.windows_uri(ear), schema=schema, mode="append", max_rows_per_file=ROWS_PER_FRAGMENT
-        )
+        mode = "create" if self.windows(ear) is None else "append"
+        self._lance.write_dataset(reader, self.windows_uri(ear), schema, mode, max_rows_per_file=ROWS_PER_FRAGMENT)
 
     def commit_fragments(self, ear: str, schema: pa.Schema, fragments: list[Any]) -> None:
         """Commits fragments that workers wrote, all at once (the scale-out path)."""

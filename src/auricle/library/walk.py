@@ -59,6 +59,10 @@ def _folder(
     root: Path, folder: Path, include, exclude, follow_links, seen: set[object]
 ) -> Iterator[Candidate | Refused]:
     try:
+        state = os.stat(folder)
+        if (state.st_dev, state.st_ino) in seen:
+            return
+        seen.add((state.st_dev, state.st_ino))
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except OSError as error:
@@ -78,9 +82,7 @@ def _folder(
                 yield Refused(_printable(entry.path), f"cannot be opened ({error.strerror})")
             continue
         if is_folder:
-            if (state.st_dev, state.st_ino) not in seen:
-                seen.add((state.st_dev, state.st_ino))
-                yield from _folder(root, Path(entry.path), include, exclude, follow_links, seen)
+            yield from _folder(root, Path(entry.path), include, exclude, follow_links, seen)
         elif any(fnmatch(relative, glob) for glob in include) if include else is_audio_name(entry.name):
             yield from _file(Path(entry.path), seen)
 
