@@ -195,14 +195,18 @@ class Run:
     def accept(self, item: Candidate, listened: Listened) -> None:
         """Takes in a heard file; commits when enough is waiting."""
         self.waiting.append(listened)
+        self.note(item, listened)
+        windows = sum(listened.windows for listened in self.waiting)
+        if windows >= COMMIT_WINDOWS or time.monotonic() - self.committed > COMMIT_SECONDS:
+            self.commit()
+
+    def note(self, item: Candidate, listened: Listened) -> None:
+        """Counts a heard file."""
         self.report.heard += 1
         self.report.changed += item.path in self.known and self.known[item.path]["id"] != listened.id
         self.report.seconds += listened.duration
         self.quarantine.pop(item.path, None)
         self.done(item)
-        windows = sum(listened.windows for listened in self.waiting)
-        if windows >= COMMIT_WINDOWS or time.monotonic() - self.committed > COMMIT_SECONDS:
-            self.commit()
 
     def refuse(self, item: Candidate, error: Exception) -> None:
         """Puts a file that cannot be heard aside, with the reason."""

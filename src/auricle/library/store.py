@@ -202,7 +202,7 @@ class Store:
                 raise
             raise QueryError(
                 f"The filter {where!r} cannot be used: {_first_line(error)}",
-                f"It is SQL over the columns {', '.join(RECORDINGS.names)}, for example: duration > 60 AND path LIKE '%.wav'",
+                f"It is SQL over the columns {', '.join(RECORDINGS.names)}, such as: duration > 60",
             ) from None
 
     def rows_by(self, key: str, values: Iterable[str]) -> dict[str, dict[str, Any]]:
