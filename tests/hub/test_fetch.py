@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from auricle.errors import WeightsError
-from auricle.hub import derived, fetch, fetch_all, sources, weights_dir
+from auricle.hub import cached, derived, fetch, fetch_all, sources, weights_dir
 from tests.hub.conftest import CONTENT, weights, zipped
 
 
@@ -62,8 +62,9 @@ def file(tmp_path):
 
 def test_a_file_is_copied_into_the_cache_once(file):
     wanted = weights(f"file:{file}")
+    assert cached(wanted) is None
     path = fetch(wanted)
-    assert path == weights_dir() / f"{wanted.sha256[:12]}-model.bin"
+    assert cached(wanted) == path == weights_dir() / f"{wanted.sha256[:12]}-model.bin"
     assert path.read_bytes() == CONTENT
     file.unlink()
     assert fetch(wanted) == path

@@ -3,7 +3,17 @@
 import subprocess
 import sys
 
-HEAVY = {"torch", "onnxruntime", "onnx", "numpy", "huggingface_hub", "filelock", "platformdirs", "urllib.request"}
+HEAVY = {
+    "torch",
+    "onnxruntime",
+    "onnx",
+    "numpy",
+    "huggingface_hub",
+    "filelock",
+    "platformdirs",
+    "urllib.request",
+    "subprocess",
+}
 
 
 def test_importing_the_hub_imports_nothing_heavy():

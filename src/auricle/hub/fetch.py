@@ -15,7 +15,6 @@ from pathlib import Path
 from auricle.errors import WeightsError
 from auricle.hub.cache import make_once, weights_dir, writing_in
 from auricle.hub.card import Weights
-from auricle.hub.sources import SourceError, copy_at_most, first_line, opened
 
 Progress = Callable[[str], None]  # told, in words for the reader, what is being fetched and from where
 
@@ -108,6 +107,8 @@ def _is_whole(path: Path, weights: Weights) -> bool:
 
 def _fill(part: Path, weights: Weights, scratch: Path, offline: bool, progress: Progress | None) -> None:
     """Writes ``weights`` to ``part`` from the first source that has the right file."""
+    from auricle.hub.sources import SourceError, copy_at_most, first_line, opened  # only who fetches pays for clients
+
     reasons = []
     for source in weights.sources:
         (progress or log.info)(f"fetching {weights.file} ({weights.size / 1e6:.1f} MB) from {source}")

@@ -214,4 +214,4 @@ def _complaint(stderr: str) -> str:
 
 def first_line(error: Exception) -> str:
     """What an error says, in one line."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
