@@ -1,0 +1,35 @@
+"""``auricle show``: what is known of one file."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional
+
+from auricle.cli.options import InLibrary, field_of, option
+from auricle.cli.output import clock, jsonable, path, print_json, table, tags, text
+
+
+@dataclass
+class Command:
+    """Show what is known of one indexed file."""
+
+    file: Annotated[Positional[Path], option("FILE")]
+    """An indexed file."""
+
+    library: field_of(InLibrary) = field(default_factory=InLibrary)
+
+    def run(self) -> None:
+        recording = self.library.open().show(self.file)
+        if self.library.json:
+            print_json(recording)
+            return
+        cells = {
+            "path": path(recording.path),
+            "duration": text(clock(recording.duration)),
+            "modified": text(datetime.fromtimestamp(recording.modified).astimezone().isoformat(timespec="seconds")),
+            "tags": tags(recording.tags),
+        }
+        facts = {name: text(value) for name, value in jsonable(recording).items() if value not in (None, "")}
+        table(["", ""], [[text(name, "bold"), cell] for name, cell in (facts | cells).items()])

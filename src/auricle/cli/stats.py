@@ -1,0 +1,34 @@
+"""``auricle stats``: the library in numbers."""
+
+from dataclasses import dataclass, field
+
+from auricle.cli.options import InLibrary, field_of
+from auricle.cli.output import clock, print_json, table, text
+
+
+@dataclass
+class Command:
+    """Show the library in numbers: files, hours, ears, formats, most frequent tags."""
+
+    library: field_of(InLibrary) = field(default_factory=InLibrary)
+
+    def run(self) -> None:
+        stats = self.library.open().stats()
+        if self.library.json:
+            print_json(stats)
+            return
+        facts = {
+            "library": f"{stats['library']}, {stats['bytes'] / 1e6:,.1f} MB",
+            "files": f"{stats['files']:,}, of which {stats['recordings']:,} differ",
+            "sound": clock(stats["seconds"]),
+            "folders": ", ".join(stats["roots"]),
+            "ears": counts(stats["ears"], " windows"),
+            "formats": counts(stats["formats"]),
+            "tags": counts(stats["tags"]),
+            "quarantined": f"{stats['quarantined']:,}",
+        }
+        table(["", ""], [[text(name, "bold"), text(value)] for name, value in facts.items()])
+
+
+def counts(numbers: dict[str, int], unit: str = "") -> str:
+    return ", ".join(f"{name} {count:,}{unit}" for name, count in numbers.items())

@@ -1,0 +1,58 @@
+"""``auricle systems``: what auricle can load."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from auricle.cli.options import Anywhere, field_of, option
+from auricle.cli.output import print_json, say, table, text
+
+
+@dataclass
+class Command:
+    """List the systems auricle knows, with what re-running their claims gave."""
+
+    purpose: Annotated[str | None, option("TASK", name="for")] = None
+    """Only systems for a task, e.g. tag or embed (embed: every ear that `index` can use)."""
+
+    sort: Annotated[Literal["room", "name", "year", "verdict"], option()] = "room"
+    """What to order by."""
+
+    limit: Annotated[int | None, option("N", short="-n")] = None
+    """Most systems (default: all)."""
+
+    anywhere: field_of(Anywhere) = field(default_factory=Anywhere)
+
+    def run(self) -> None:
+        from auricle.hub import systems, verdict
+
+        rows = [
+            {
+                "name": card.name,
+                "room": card.room,
+                "kind": card.kind,
+                "title": card.title,
+                "arxiv": card.arxiv,
+                "verdict": verdict(card),
+                "year": card.year,
+                "task": card.task,
+                "ear": card.ear,
+                "weights": list(card.weights),
+                "extras": list(card.extras),
+            }
+            for card in systems().values()
+        ]
+        chosen = sorted(filter(self.serves, rows), key=lambda row: (row[self.sort], row["name"]))[: self.limit]
+        if self.anywhere.json:
+            print_json(chosen)
+            return
+        columns = ("name", "room", "kind", "task", "year", "verdict", "title")
+        table(columns, [[text(row[name] or "–") for name in columns] for row in chosen])
+        if not chosen:
+            say(f"No system is for {self.purpose!r}. Without --for, all are listed.")
+
+    def serves(self, row: dict) -> bool:
+        """Whether a system does the task asked for: by its task's words, its room, or for being an ear."""
+        if self.purpose is None:
+            return True
+        wanted = self.purpose.lower()
+        return (wanted == "embed" and row["ear"]) or wanted in row["task"].lower() or wanted == row["room"]

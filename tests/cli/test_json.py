@@ -1,0 +1,63 @@
+"""The JSON that every verb prints keeps to docs/schemas, and nothing else is on standard output."""
+
+import json
+import shutil
+from pathlib import Path
+
+import jsonschema
+import pytest
+from referencing import Registry, Resource
+
+from auricle.cli import VERBS
+
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
+REGISTRY = Registry().with_resources(
+    (file.relative_to(SCHEMAS).as_posix(), Resource.from_contents({"$id": file.relative_to(SCHEMAS).as_posix()} | json.loads(file.read_text())))
+    for file in SCHEMAS.rglob("*.json")
+)
+
+
+def check(verb: str, value: object) -> None:
+    schema = REGISTRY.contents(f"{verb}.json")
+    jsonschema.Draft202012Validator.check_schema(schema)
+    checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+    jsonschema.Draft202012Validator(schema, registry=REGISTRY, format_checker=checker).validate(value)
+
+
+def words_of(verb: str, sounds: Path, scratch: Path) -> list[object]:
+    """A call of each verb that has something to answer."""
+    return {
+        "index": ["index", sounds, "--library", scratch / "library"],
+        "search": ["search", "--like", sounds / "low 1.wav"],
+        "similar": ["similar", sounds / "low 1.wav"],
+        "events": ["events"],
+        "tag": ["tag", sounds / "low 1.wav", sounds / "broken.wav", "--ear", "fake_ear"],
+        "duplicates": ["duplicates"],
+        "stats": ["stats"],
+        "show": ["show", sounds / "long.flac"],
+        "export": ["export", "-o", scratch / "events.csv"],
+        "doctor": ["doctor"],
+        "prune": ["prune", "--dry-run"],
+        "systems": ["systems"],
+    }[verb]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_json_keeps_to_its_schema(verb, run, sounds, indexed, tmp_path):
+    shutil.copytree(indexed, tmp_path / "library")
+    result = run(*words_of(verb, sounds, tmp_path), "--json")
+    value = json.loads(result.out)  # the whole of standard output
+    assert value
+    check(verb, value)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_schema_refuses_what_is_not_an_answer(verb):
+    for value in ({"something": "else"}, [{"something": "else"}], "text"):
+        with pytest.raises(jsonschema.ValidationError):
+            check(verb, value)
+
+
+def test_every_verb_is_in_the_documentation():
+    text = (SCHEMAS.parent / "json.md").read_text()
+    assert all(f"## {verb}" in text and f"schemas/{verb}.json" in text for verb in VERBS)
