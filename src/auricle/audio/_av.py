@@ -53,7 +53,7 @@ class AvSource:
     def _open(self) -> InputContainer:
         self._file.seek(0)
         try:
-            return av.open(self._file, metadata_errors="replace", options={"format_whitelist": _DEMUXERS})
+            return av.open(self._file, "r", metadata_errors="replace", options={"format_whitelist": _DEMUXERS})
         except FFmpegError as error:
             raise UnreadableError(error.strerror) from error
 
@@ -120,7 +120,7 @@ class AvSource:
         try:
             self._container.seek(round((self._origin + seconds) * av.time_base))
         except FFmpegError as error:
-            raise self._damaged(seconds, error.strerror) from error
+            raise self._damaged(seconds, error) from error
         return True
 
     def _due(self, frame: AudioFrame) -> int | None:
@@ -138,7 +138,7 @@ class AvSource:
                 broken = broken or item
                 continue
             if broken:
-                raise self._damaged(seconds, broken.strerror)
+                raise self._damaged(seconds, broken)
             if (item.sample_rate, item.layout.nb_channels) != (self.info.sample_rate, self.info.channels):
                 raise self._damaged(seconds, "the sample rate or the channels change")
             seconds = item.time if item.time is not None else seconds + item.samples / item.sample_rate
@@ -157,7 +157,8 @@ class AvSource:
             else:
                 yield from frames
 
-    def _damaged(self, seconds: float, reason: str) -> AudioError:
+    def _damaged(self, seconds: float, reason: FFmpegError | str) -> AudioError:
+        reason = reason if isinstance(reason, str) else reason.strerror or "unknown error"
         problem = f"The stream is damaged {seconds:.1f} s after its start (FFmpeg: {reason})"
         return AudioError(self._path, problem, "Restore the file from a good copy, or convert what is left of it")
 
@@ -167,7 +168,7 @@ def _floats(frame: AudioFrame) -> Waveform:
     values = frame.to_ndarray()
     values = values.T if frame.format.is_planar else values.reshape(frame.samples, -1)
     if values.dtype == np.uint8:
-        return (values.astype(np.float32) - 128) / 128
+        return (values.astype(np.float32) - np.float32(128)) / np.float32(128)
     if values.dtype.kind == "i":
         return values.astype(np.float32) * np.float32(0.5 ** (8 * values.itemsize - 1))
     with np.errstate(over="ignore"):  # 64-bit floats beyond the range become infinite

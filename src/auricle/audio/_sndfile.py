@@ -3,12 +3,14 @@
 import os
 from collections.abc import Iterator
 from io import FileIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import soundfile
 
 from auricle.audio._file import explain
 from auricle.audio._mpeg import Endless, repaired
+from auricle.audio._riff import unclosed_data
 from auricle.audio.formats import AudioInfo
 from auricle.errors import AudioError
 from auricle.types import Waveform
@@ -23,6 +25,13 @@ _TAGS = ("title", "artist", "album", "comment", "date")
 # libsndfile misjudges positions inside the last page of a Vorbis stream by up to its cut-off end, so a seek must land
 # before that page: 255 packets (the most a page holds) × 4096 samples (half the longest block).
 _LAST_PAGE = 255 * 4096
+
+_REASONS = {  # what libsndfile's less telling codes mean once the file is open
+    7: "its stream breaks off at its start",
+    24: "its header tells no usable sample rate or channels",
+    29: "its stream cannot be decoded",
+    161: "a FLAC frame fails its checksum",
+}
 
 
 class UnreadableError(Exception):
@@ -51,36 +60,57 @@ class SndfileSource:
         self._sound = self._open()
         frames, rate = self._sound.frames, self._sound.samplerate
         if self._endless:
-            frames = self._endless.frames
-        elif not 0 <= frames < _UNKNOWN:
-            frames = None
+            frames = min(frames, self._endless.frames or _UNKNOWN)
+        known = 0 <= frames < _UNKNOWN
         self.info = AudioInfo(
-            duration=float("nan") if frames is None else frames / max(1, rate),
+            duration=frames / max(1, rate) if known else float("nan"),
             sample_rate=rate,
             channels=self._sound.channels,
-            format=self._sound.format,
+            format="WAV" if self._sound.format == "RAW" else self._sound.format,
             codec=self._sound.subtype,
-            frames=frames,
+            frames=frames if known else None,
         )
 
     def _open(self) -> _Sequential:
         self._file.seek(0)
         try:
-            # Windows hands no file numbers to libraries with a C runtime of their own.
-            sound = _Sequential(self._file if os.name == "nt" else self._file.fileno(), closefd=False)
+            sound = _Sequential(self._target, closefd=False)
         except soundfile.LibsndfileError as error:
             self._endless = repaired(self._file) if self._path.lower().endswith(_MPEG_SUFFIXES) else None
             if self._endless is None:
                 raise UnreadableError(_reason(error)) from error
-        else:
-            self._endless = repaired(self._file) if sound.format == "MP3" else None
-            if self._endless is None:
-                return sound
+            return self._open_endless()
+        if sound.format == "MP3" and (endless := repaired(self._file)):
             sound.close()
+            self._endless = endless
+            return self._open_endless()
+        if sound.format in ("WAV", "WAVEX") and sound.frames == 0:
+            return self._open_unclosed(sound)
+        return sound
+
+    def _open_endless(self) -> _Sequential:
         try:
-            return _Sequential(self._endless)
+            return _Sequential(cast(BinaryIO, self._endless))
         except soundfile.LibsndfileError as error:
             raise UnreadableError(_reason(error)) from error
+
+    def _open_unclosed(self, empty: _Sequential) -> _Sequential:
+        """The sound behind a WAVE header that claims none, if there is any."""
+        begin = unclosed_data(self._file)
+        if begin is None:
+            return empty
+        rate, channels, subtype = empty.samplerate, empty.channels, empty.subtype
+        empty.close()
+        self._file.seek(begin)  # libsndfile takes what precedes the position for another file's
+        try:
+            return _Sequential(self._target, "r", rate, channels, subtype, "LITTLE", "RAW", closefd=False)
+        except soundfile.LibsndfileError as error:
+            raise UnreadableError(_reason(error)) from error
+
+    @property
+    def _target(self) -> int | BinaryIO:
+        # Windows hands no file numbers to libraries with a C runtime of their own.
+        return cast(BinaryIO, self._file) if os.name == "nt" else self._file.fileno()
 
     def close(self) -> None:
         self._sound.close()
@@ -119,10 +149,14 @@ class SndfileSource:
         if self.info.frames is not None:
             last = self.info.frames - (_LAST_PAGE if self.info.codec == "VORBIS" else 0)
             start = max(0, min(start, last))
+        if start == 0:
+            return 0
         try:
             return self._sound.seek(start)
-        except soundfile.LibsndfileError as error:
-            raise self._damaged(start, error) from error
+        except soundfile.LibsndfileError:  # a file shorter than its header says: decode towards ``start`` instead
+            self._sound.close()
+            self._sound = self._open()
+            return 0
 
     def _read(self, raw: np.ndarray, position: int) -> int:
         """Fills ``raw`` with the frames from ``position`` on; returns how many came, fewer only at the end."""
@@ -167,4 +201,4 @@ class SndfileSource:
 
 
 def _reason(error: soundfile.LibsndfileError) -> str:
-    return error.error_string.removeprefix("Error : ").rstrip(". ")
+    return _REASONS.get(error.code) or error.error_string.removeprefix("Error : ").rstrip(". ")
