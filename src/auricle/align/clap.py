@@ -170,6 +170,7 @@ class Clap:
     window = WINDOW
     hop = HOP
     classes: Sequence[str] = ()
+    text_min_score = 0.2  # cosine: sounds and words that match are reported at 0.25 and above, others below 0.1
 
     def __init__(self, name: str, model: "ClapModel", tokenizer: "Tokenizer"):
         self.name = name
