@@ -137,15 +137,15 @@ class Store:
             os.fsync(file.fileno())
 
     @contextmanager
-    def lock(self, wait: bool = True) -> Iterator[None]:
-        """Holds the right to write: one process at a time, released even by a kill.
+    def lock(self, wait: bool = True, name: str = "index") -> Iterator[None]:
+        """Holds the right to write: one process at a time for each ``name``, released even by a kill.
 
         Raises:
             LibraryError: another process is writing and ``wait`` is false.
         """
         from filelock import FileLock, Timeout
 
-        lock = FileLock(self.path / "lock")
+        lock = FileLock(self.path / f"{name}.lock")
         try:
             lock.acquire(timeout=-1 if wait else 0)
         except Timeout:
@@ -236,6 +236,18 @@ class Store:
             if dataset is not None:
                 dataset.delete(f"path IN ({', '.join(map(_quote, chunk))})")
 
+    # --- other tables ----------------------------------------------------------------------------------------------
+
+    def log(self, table: str) -> list[dict[str, Any]]:
+        """All rows of a small append-only table, in the order they were written."""
+        dataset = self._open(table)
+        return dataset.to_table().to_pylist() if dataset is not None else []
+
+    def append(self, table: str, rows: pa.Table) -> None:
+        """Appends rows to a table, made when it is not there yet, in one commit."""
+        mode = "create" if self._open(table) is None else "append"
+        self._lance.write_dataset(rows, str(self.path / f"{table}.lance"), mode=mode)
+
     # --- windows ---------------------------------------------------------------------------------------------------
 
     def windows_uri(self, ear: str) -> str:
@@ -289,7 +301,7 @@ class Store:
 
     def compact(self) -> None:
         """Merges small fragments and drops old versions, so that files do not pile up over months of use."""
-        for table in ("recordings", *(windows_table(ear) for ear in self.ears)):
+        for table in ("recordings", "labels", *(windows_table(ear) for ear in self.ears)):
             dataset = self._open(table)
             if dataset is None:
                 continue
