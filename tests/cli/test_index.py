@@ -89,11 +89,14 @@ def test_a_log_gets_a_line_every_few_seconds(capsys, monkeypatch):
         state.done, state.bytes, state.elapsed = 400, 100, 24
         tell(state)
     lines = capsys.readouterr().err.splitlines()
-    assert lines == [
-        "100/400 files, 0.50 h heard, 300 × real time, 0:18 left",
-        "400/400 files, 0.50 h heard, 75 × real time",
-        "400/400 files, 0.50 h heard, 75 × real time",
-    ][: len(lines)]
+    assert (
+        lines
+        == [
+            "100/400 files, 0.50 h heard, 300 × real time, 0:18 left",
+            "400/400 files, 0.50 h heard, 75 × real time",
+            "400/400 files, 0.50 h heard, 75 × real time",
+        ][: len(lines)]
+    )
     assert len(lines) == 3
 
 

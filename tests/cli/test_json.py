@@ -6,15 +6,15 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from referencing import Registry, Resource
+from referencing import Registry
 
 from auricle.cli import VERBS
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
-REGISTRY = Registry().with_resources(
-    (file.relative_to(SCHEMAS).as_posix(), Resource.from_contents({"$id": file.relative_to(SCHEMAS).as_posix()} | json.loads(file.read_text())))
-    for file in SCHEMAS.rglob("*.json")
-)
+NAMED = {file.relative_to(SCHEMAS).as_posix(): json.loads(file.read_text()) for file in SCHEMAS.rglob("*.json")}
+    file.relative_to(SCHEMAS).as_posix(): json.loads(file.read_text()) for file in SCHEMAS.rglob("*.json")
+}
+REGISTRY = Registry().with_contents((name, {"$id": name} | schema) for name, schema in NAMED.items())
 
 
 def check(verb: str, value: object) -> None:

@@ -7,6 +7,7 @@ Exit codes: 0 done (an honest empty answer too), 1 it could not be done and stan
 is wrong, 130 stopped by Ctrl-C, 141 the reader of the output went away.
 """
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after ``auricle``; by default those of the command line.
     """
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file name may hold what the terminal cannot show
     try:
         code = _dispatch(list(sys.argv[1:] if argv is None else argv))
@@ -75,22 +76,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    match words:
-        case [] | ["-h" | "--help" | "help"]:
-            print(USAGE, end="")
-            return 0
-        case ["--version" | "-V"]:
-            print(f"auricle {__version__}")
-            return 0
-        case ["help", verb, *_]:
-            return _dispatch([verb, "--help"])
-        case [verb, *rest] if verb in VERBS:
-            return _run(verb, rest)
-        case [word, *_]:
-            return _unknown(word)
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
+    if not words or words[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0
+    if words[0] in ("-V", "--version"):
+        print(f"auricle {__version__}")
+        return 0
+    return _run(*words) if words[0] in VERBS else _unknown(words[0])
 
 
-def _run(verb: str, words: list[str]) -> int:
+def _run(verb: str, *words: str) -> int:
     import tyro
 
     command = import_module(VERBS[verb][1]).Command

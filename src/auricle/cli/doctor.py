@@ -5,10 +5,10 @@ import platform
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import Any
+from typing import Annotated, Any
 
 from auricle import __version__
-from auricle.cli.options import InLibrary, field_of
+from auricle.cli.options import SHARED, InLibrary
 from auricle.cli.output import amount, path, print_json, say, table, text
 
 PACKAGES = ("numpy", "soundfile", "soxr", "onnxruntime", "pylance", "pyarrow", "tokenizers", "tyro", "rich")
@@ -25,7 +25,7 @@ class Command:
     """Check the library and the installation: files that could not be heard and why, files that are gone, leftovers
     of a killed run; versions, extras and weights."""
 
-    library: field_of(InLibrary) = field(default_factory=InLibrary)
+    library: Annotated[InLibrary, SHARED] = field(default_factory=InLibrary)
 
     def run(self) -> None:
         library = self.library.open()

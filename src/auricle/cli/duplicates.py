@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from auricle.cli.options import InLibrary, Where, field_of, option
+from auricle.cli.options import SHARED, InLibrary, Where, option
 from auricle.cli.output import Cell, clock, print_json, say, score, short, table, text
 
 
@@ -17,7 +17,7 @@ class Command:
     limit: Annotated[int | None, option("N", short="-n")] = None
     """Most groups (default: all)."""
 
-    library: field_of(InLibrary) = field(default_factory=InLibrary)
+    library: Annotated[InLibrary, SHARED] = field(default_factory=InLibrary)
 
     def run(self) -> None:
         groups = self.library.open().duplicates(self.where)[: self.limit]

@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional
 
 from auricle.cli.files import deliver
-from auricle.cli.options import InLibrary, ToFile, Where, field_of, option
+from auricle.cli.options import SHARED, InLibrary, ToFile, Where, option
 from auricle.cli.output import say
 
 
@@ -33,9 +33,9 @@ class Command:
     limit: Annotated[int | None, option("N", short="-n")] = None
     """Most events (default: all)."""
 
-    to: field_of(ToFile) = field(default_factory=ToFile)
+    to: Annotated[ToFile, SHARED] = field(default_factory=ToFile)
 
-    library: field_of(InLibrary) = field(default_factory=InLibrary)
+    library: Annotated[InLibrary, SHARED] = field(default_factory=InLibrary)
 
     def run(self) -> None:
         events = self.library.open().events(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional
 
-from auricle.cli.options import InLibrary, ToFile, Where, field_of, option
+from auricle.cli.options import SHARED, InLibrary, ToFile, Where, option
 
 
 @dataclass
@@ -22,6 +22,6 @@ class Command:
     where: Where = None
     """Only recordings that pass, e.g. "duration > 60"."""
 
-    to: field_of(ToFile) = field(default_factory=ToFile)
+    to: Annotated[ToFile, SHARED] = field(default_factory=ToFile)
 
-    library: field_of(InLibrary) = field(default_factory=InLibrary)
+    library: Annotated[InLibrary, SHARED] = field(default_factory=InLibrary)

@@ -1,11 +1,10 @@
 """Where hits and events go: the terminal, a pipe, JSON, or files in the formats of other programs."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auricle.cli.options import ToFile
-from auricle.cli.output import Cell, path, print_json, say, score, span, strip, table, tags, text
+from auricle.cli.output import Cell, path, print_json, score, span, strip, table, tags, text
 
 if TYPE_CHECKING:
     from auricle.types import Event, Hit

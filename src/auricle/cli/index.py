@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional
 
-from auricle.cli.options import InLibrary, field_of, option
+from auricle.cli.options import SHARED, InLibrary, option
 from auricle.cli.output import amount, clock, print_json
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Command:
     engine: Annotated[Literal["local", "ray"], option()] = "local"
     """Where the work is done: in processes here, or over a Ray cluster."""
 
-    library: field_of(InLibrary) = field(default_factory=InLibrary)
+    library: Annotated[InLibrary, SHARED] = field(default_factory=InLibrary)
 
     def run(self) -> int:
         from auricle.cli.progress import shown

@@ -26,6 +26,8 @@ def option(metavar: str | None = None, *, name: str | None = None, short: str | 
     )
 
 
+SHARED = tyro.conf.arg(name="")  # marks a field that holds shared options: they show up as if they were the verb's own
+
 Limit = Annotated[int, option("N", short="-n")]
 Where = Annotated[str | None, option("SQL")]
 MinScore = Annotated[float | None, option("SCORE")]
@@ -85,8 +87,3 @@ class ToFile:
 
     format: Annotated[str | None, option("NAME,…")] = None
     """Formats, separated by commas: csv, parquet, audacity, raven, jams, rttm, m3u8, srt, vtt, json."""
-
-
-def field_of(options: type) -> Any:
-    """Annotation for a field that holds shared options: they show up as if they were the verb's own."""
-    return Annotated[options, tyro.conf.arg(name="")]

@@ -31,8 +31,8 @@ def jsonable(value: Any) -> Any:
     """Dataclasses and tags as objects, dates as ISO 8601, containers item by item."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
-    if hasattr(value, "_asdict"):
-        return jsonable(value._asdict())
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):  # a named tuple, such as a tag
+        return jsonable(value._asdict())  # pyright: ignore[reportAttributeAccessIssue]
     if isinstance(value, dict):
         return {key: jsonable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

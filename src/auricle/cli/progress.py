@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from auricle.cli.output import clock, say
@@ -15,20 +15,21 @@ LINE_SECONDS = 5.0  # between two plain lines
 GUESS_FROM = 0.02  # share of the bytes that must be dealt with before the time to go is guessed
 
 
+def shown() -> "AbstractContextManager[Callable[[Progress], None]]":
+    """Gives the callback for ``Library.index``."""
+    return _bar() if sys.stderr.isatty() else _lines()
+
+
 @contextmanager
-def shown() -> "Iterator[Callable[[Progress], None]]":
-    """Yields the callback for ``Library.index``."""
-    if not sys.stderr.isatty():
-        with _lines() as tell:
-            yield tell
-        return
+def _bar() -> "Iterator[Callable[[Progress], None]]":
+    """A live bar that is gone when the run is over."""
     from rich.console import Console
     from rich.progress import BarColumn, SpinnerColumn, TextColumn
     from rich.progress import Progress as Bar
 
     columns = (SpinnerColumn(), BarColumn(bar_width=24), TextColumn("{task.description}"))
     with Bar(*columns, console=Console(stderr=True, highlight=False), transient=True) as bar:
-        task = bar.add_task("looking for sounds", total=None)
+        task = bar.add_task("getting ready", total=None)
 
         def tell(state: "Progress") -> None:
             total = state.bytes_total or None  # before the walk is over it is not known

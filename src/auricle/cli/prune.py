@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from auricle.cli.options import InLibrary, field_of, option
+from auricle.cli.options import SHARED, InLibrary, option
 from auricle.cli.output import amount, print_json, say
 from auricle.errors import AuricleError
 
@@ -20,7 +20,7 @@ class Command:
     dry_run: Annotated[bool, option()] = False
     """Only say what would be forgotten."""
 
-    library: field_of(InLibrary) = field(default_factory=InLibrary)
+    library: Annotated[InLibrary, SHARED] = field(default_factory=InLibrary)
 
     def run(self) -> None:
         library = self.library.open()

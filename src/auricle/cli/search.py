@@ -8,7 +8,7 @@ from tyro.conf import Positional
 
 from auricle.cli.clips import save_clips
 from auricle.cli.files import deliver
-from auricle.cli.options import InLibrary, Limit, MinScore, ToFile, Where, field_of, option
+from auricle.cli.options import SHARED, InLibrary, Limit, MinScore, ToFile, Where, option
 from auricle.cli.output import say
 
 
@@ -44,9 +44,9 @@ class Command:
     save_clips: Annotated[Path | None, option("DIR")] = None
     """Write each hit as a sound file into DIR."""
 
-    to: field_of(ToFile) = field(default_factory=ToFile)
+    to: Annotated[ToFile, SHARED] = field(default_factory=ToFile)
 
-    library: field_of(InLibrary) = field(default_factory=InLibrary)
+    library: Annotated[InLibrary, SHARED] = field(default_factory=InLibrary)
 
     def run(self) -> None:
         answer = self.library.open().answer(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional
 
-from auricle.cli.options import InLibrary, field_of, option
+from auricle.cli.options import SHARED, InLibrary, option
 from auricle.cli.output import clock, jsonable, path, print_json, table, tags, text
 
 
@@ -18,7 +18,7 @@ class Command:
     file: Annotated[Positional[Path], option("FILE")]
     """An indexed file."""
 
-    library: field_of(InLibrary) = field(default_factory=InLibrary)
+    library: Annotated[InLibrary, SHARED] = field(default_factory=InLibrary)
 
     def run(self) -> None:
         recording = self.library.open().show(self.file)

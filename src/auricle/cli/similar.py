@@ -6,7 +6,7 @@ from typing import Annotated
 from tyro.conf import Positional
 
 from auricle.cli.files import deliver
-from auricle.cli.options import InLibrary, Limit, MinScore, ToFile, Where, field_of, option
+from auricle.cli.options import SHARED, InLibrary, Limit, MinScore, ToFile, Where, option
 from auricle.cli.output import say
 
 
@@ -26,9 +26,9 @@ class Command:
     min_score: MinScore = None
     """Least similarity, 0 to 1."""
 
-    to: field_of(ToFile) = field(default_factory=ToFile)
+    to: Annotated[ToFile, SHARED] = field(default_factory=ToFile)
 
-    library: field_of(InLibrary) = field(default_factory=InLibrary)
+    library: Annotated[InLibrary, SHARED] = field(default_factory=InLibrary)
 
     def run(self) -> None:
         hits = self.library.open().similar(self.file, where=self.where, limit=self.limit, min_score=self.min_score)

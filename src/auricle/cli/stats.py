@@ -1,8 +1,9 @@
 """``auricle stats``: the library in numbers."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from auricle.cli.options import InLibrary, field_of
+from auricle.cli.options import SHARED, InLibrary
 from auricle.cli.output import clock, print_json, table, text
 
 
@@ -10,7 +11,7 @@ from auricle.cli.output import clock, print_json, table, text
 class Command:
     """Show the library in numbers: files, hours, ears, formats, most frequent tags."""
 
-    library: field_of(InLibrary) = field(default_factory=InLibrary)
+    library: Annotated[InLibrary, SHARED] = field(default_factory=InLibrary)
 
     def run(self) -> None:
         stats = self.library.open().stats()

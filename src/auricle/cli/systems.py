@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from auricle.cli.options import Anywhere, field_of, option
+from auricle.cli.options import SHARED, Anywhere, option
 from auricle.cli.output import print_json, say, table, text
 
 
@@ -20,7 +20,7 @@ class Command:
     limit: Annotated[int | None, option("N", short="-n")] = None
     """Most systems (default: all)."""
 
-    anywhere: field_of(Anywhere) = field(default_factory=Anywhere)
+    anywhere: Annotated[Anywhere, SHARED] = field(default_factory=Anywhere)
 
     def run(self) -> None:
         from auricle.hub import systems, verdict

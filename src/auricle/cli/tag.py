@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional
 
-from auricle.cli.options import Anywhere, field_of, option
+from auricle.cli.options import SHARED, Anywhere, option
 from auricle.cli.output import path, print_json, table, tags, warn
 from auricle.errors import AuricleError
 
@@ -30,7 +30,7 @@ class Command:
     classes: Annotated[bool, option()] = False
     """Print the names of all classes the ear knows, and nothing else."""
 
-    anywhere: field_of(Anywhere) = field(default_factory=Anywhere)
+    anywhere: Annotated[Anywhere, SHARED] = field(default_factory=Anywhere)
 
     def run(self) -> int:
         self.anywhere.apply()
