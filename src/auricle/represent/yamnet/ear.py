@@ -1,0 +1,68 @@
+"""YAMNet as an ear: NumPy front-end and ONNX graph, on one thread, with no state between calls.
+
+The front-end goes through blocks of 48 frames, one hop of the ear, so the log-mel of a window is two blocks, of which
+neighbours share one. Front-end and graph treat every row alike (see ``LogMel`` and ``graph``): a window has the same
+bits alone, in any batch, and in any part of a recording that starts on a hop.
+"""
+
+from os import PathLike
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from auricle.data.audioset import classes
+from auricle.features.mel import LogMel
+from auricle.hub import session
+from auricle.types import Heard, Waveform
+
+BATCH = 16  # windows at once; more is no faster and takes more memory
+
+
+class YamnetEar:
+    """An ``auricle.types.Ear`` for one thread; every process opens its own.
+
+    Args:
+        name: ``yamnet@int8`` or ``yamnet@float``.
+        graph: the ONNX file of it.
+
+    Raises:
+        WeightsError: the graph cannot be run.
+    """
+
+    sample_rate = 16_000
+    window = 15_600  # 96 frames: 400 + 95 x 160 samples
+    hop = 7_680  # 48 frames x 160 samples
+    dim = 1024
+
+    def __init__(self, name: str, graph: str | PathLike[str]):
+        self.name = name
+        self.classes = classes()
+        self._session = session(graph)
+        self._front_end = LogMel(
+            sample_rate=self.sample_rate, window=400, hop=160, fft=512, bands=64, low=125.0, high=7500.0, offset=0.001
+        )
+
+    def hear(self, waveform: Waveform) -> Heard:
+        """Hears mono ``waveform`` [window + (k - 1) * hop] in [-1, 1]: embeddings [k, 1024], scores [k, 521].
+
+        Embeddings are means of ReLUs, so none is negative; scores are independent probabilities and do not sum to 1.
+
+        Raises:
+            ValueError: the waveform is not mono or does not hold whole windows.
+        """
+        rows, rest = divmod(len(waveform) - self.window + self.hop, self.hop)
+        if waveform.ndim != 1 or rows < 1 or rest:
+            raise ValueError(f"a waveform of shape {waveform.shape} where [{self.window} + n * {self.hop}] is needed")
+        embeddings = np.empty((rows, self.dim), np.float32)
+        scores = np.empty((rows, len(self.classes)), np.float32)
+        for first in range(0, rows, BATCH):
+            last = min(first + BATCH, rows)
+            patches = self._patches(waveform[first * self.hop : (last - 1) * self.hop + self.window])
+            embeddings[first:last], scores[first:last] = self._session.run(["embedding", "scores"], {"logmel": patches})
+        return Heard(embeddings, scores)
+
+    def _patches(self, waveform: Waveform) -> NDArray[np.float32]:
+        """Log-mel of every window [k, 96, 64]."""
+        frames = self._front_end(waveform)
+        return np.ascontiguousarray(sliding_window_view(frames, 96, axis=0)[::48].transpose(0, 2, 1))

@@ -1,0 +1,180 @@
+"""YAMNet as ONNX graphs, written layer by layer from the tensors of a published 8-bit export.
+
+The export holds 27 convolutions, batch norm folded in, whose weights lie on an int8 grid per output channel, and the
+uint8 step of every activation. It hears one patch at a time and rounds its logits to multiples of 0.76, so only its
+numbers are kept, and two graphs are written anew, both ``logmel [n, 96, 64] -> embedding [n, 1024], scores [n, 521]``:
+
+- **int8**: ``QLinearConv`` on uint8 activations, then pooling and classifier in float64;
+- **float**: the same weights with float32 activations.
+
+A row of the output never depends on its batch. In int8 every sum is one of integers and so exact in any order: int32 in
+the convolutions, and below 2**53 in the float64 of pooling and classifier (6 x 255 x 127 x 1024 < 2**28). In float the
+classifier is a 1x1 convolution, for a convolution goes through its batch image by image, while a matrix product is
+computed differently for one row and for many.
+"""
+
+import zipfile
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, checker, helper, load_from_string, numpy_helper
+
+FRAMES, BANDS = 96, 64  # of one log-mel patch
+OPSET, IR_VERSION = 18, 8  # old enough for every ONNX Runtime that auricle runs on
+
+
+class Layer(NamedTuple):
+    """A convolution with "SAME" padding, then ReLU."""
+
+    weight: NDArray[np.int8]  # [out, in / groups, height, width]
+    scale: NDArray[np.float32]  # [out]; weight * scale is the float weight
+    bias: NDArray[np.float32]  # [out]
+    stride: int  # 1, or 2 over maps of even size
+    groups: int
+    step: float  # of its output as uint8, whose zero is 0
+
+    def dequantised(self) -> NDArray[np.float32]:
+        """The float weight [out, in / groups, height, width]."""
+        return self.weight * self.scale[:, None, None, None]
+
+    def geometry(self) -> dict[str, Any]:
+        """Attributes of the ONNX operator; a stride of 2 over an even map is padded at its end only."""
+        kernel = self.weight.shape[2:]
+        pads = [0, 0, 0, 0] if kernel == (1, 1) else [0, 0, 1, 1] if self.stride == 2 else [1, 1, 1, 1]
+        return {"group": self.groups, "kernel_shape": kernel, "pads": pads, "strides": [self.stride] * 2}
+
+
+class Network(NamedTuple):
+    """The tensors of a YAMNet."""
+
+    step: float  # of the log-mel input as uint8
+    zero: int  # the uint8 that stands for 0.0 in it
+    layers: Sequence[Layer]
+    classifier: NDArray[np.int8]  # [classes, dim]
+    scale: float  # classifier * scale is the float weight
+    bias: NDArray[np.float32]  # [classes]
+
+    @property
+    def cells(self) -> int:
+        """Size of the last map (time x mel), over which the embedding is the mean: 3 x 2."""
+        shrink = int(np.prod([layer.stride for layer in self.layers]))
+        return (FRAMES // shrink) * (BANDS // shrink)
+
+
+def read(path: str | PathLike[str]) -> Network:
+    """Reads the zipped export: a ``model.onnx`` and the ``model.data`` beside it that holds its large tensors."""
+    with zipfile.ZipFile(path) as archive:
+        members = {PurePosixPath(name).name: name for name in archive.namelist()}
+        graph = load_from_string(archive.read(members["model.onnx"])).graph
+        data = archive.read(members["model.data"])
+    tensors = {tensor.name: _array(tensor, data) for tensor in graph.initializer}
+
+    def on_grid(name: str) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+        weight, scale = tensors[name], tensors[f"{name}_scale"]
+        return np.rint(weight / scale.reshape(-1, *[1] * (weight.ndim - 1))).astype(np.int8), scale
+
+    def layer(conv: NodeProto, relu: NodeProto) -> Layer:
+        attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in conv.attribute}
+        weight, scale = on_grid(conv.input[1].removesuffix("_qdq"))
+        step = float(tensors[f"{relu.output[0]}_scale"])
+        return Layer(weight, scale, tensors[conv.input[2]], attributes["strides"][0], attributes["group"], step)
+
+    convs, relus = ([node for node in graph.node if node.op_type == kind] for kind in ("Conv", "Relu"))
+    classifier, scale = on_grid("model.classifier.weight")
+    return Network(
+        step=float(tensors["audio_scale"]),
+        zero=int(tensors["audio_zero_point"]),
+        layers=[layer(conv, relu) for conv, relu in zip(convs, relus, strict=True)],
+        classifier=classifier,
+        scale=float(scale),
+        bias=tensors["model.classifier.bias"],
+    )
+
+
+def int8_graph(network: Network) -> ModelProto:
+    """The graph with uint8 activations."""
+    graph = _Writer()
+    step, zero = np.float32(network.step), np.uint8(network.zero)
+    x = graph.add("QuantizeLinear", graph.add("Unsqueeze", "logmel", np.array([1])), step, zero)
+    for layer in network.layers:
+        weight = layer.weight, layer.scale, np.zeros(len(layer.scale), np.int8)
+        bias = np.rint(layer.bias / (layer.scale.astype(np.float64) * step)).astype(np.int32)
+        out = np.float32(layer.step), np.uint8(0)
+        x = graph.add("QLinearConv", x, step, zero, *weight, *out, bias, **layer.geometry())
+        step, zero = out
+    mean = float(step) / network.cells
+    total = graph.add("ReduceSum", graph.cast(x, np.float64), np.array([2, 3]), keepdims=0)
+    products = graph.add("MatMul", total, graph.cast(network.classifier.T, np.float64))
+    scaled = graph.add("Mul", products, np.array(mean * network.scale))
+    logits = graph.cast(graph.add("Add", scaled, network.bias.astype(np.float64)), np.float32)
+    graph.cast(graph.add("Mul", total, np.array(mean)), np.float32, output="embedding")
+    graph.add("Sigmoid", logits, output="scores")
+    return graph.model()
+
+
+def float_graph(network: Network) -> ModelProto:
+    """The graph with float32 activations."""
+    graph = _Writer()
+    x = graph.add("Unsqueeze", "logmel", np.array([1]))
+    for layer in network.layers:
+        x = graph.add("Relu", graph.add("Conv", x, layer.dequantised(), layer.bias, **layer.geometry()))
+    mean = graph.add("GlobalAveragePool", x)
+    classifier = (network.classifier * np.float32(network.scale))[:, :, None, None]
+    logits = graph.add("Conv", mean, classifier, network.bias)
+    graph.add("Flatten", mean, output="embedding")
+    graph.add("Sigmoid", graph.add("Flatten", logits), output="scores")
+    return graph.model()
+
+
+def write(tag: str, target: Path, source: Path) -> None:
+    """Writes the graph ``int8`` or ``float`` of the zipped export in ``source`` to ``target``."""
+    target.write_bytes({"int8": int8_graph, "float": float_graph}[tag](read(source)).SerializeToString())
+
+
+class _Writer:
+    """Writes a graph from ``logmel`` to ``embedding`` and ``scores``, one operator at a time."""
+
+    def __init__(self):
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+
+    def add(self, operator: str, *inputs: str | NDArray[Any] | np.generic, output: str = "", **attributes: Any) -> str:
+        """Appends an operator on tensors (by name) and constants; returns the name of its output."""
+        names = [value if isinstance(value, str) else self._constant(value) for value in inputs]
+        output = output or f"tensor{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, names, [output], **attributes))
+        return output
+
+    def cast(self, x: str | NDArray[Any], dtype: type[np.generic], output: str = "") -> str:
+        return self.add("Cast", x, output=output, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def model(self) -> ModelProto:
+        """The graph, checked, for any number of patches at once."""
+        values = {
+            "logmel": ["patches", FRAMES, BANDS],
+            "embedding": ["patches", "dim"],
+            "scores": ["patches", "classes"],
+        }
+        logmel, *outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, values[name]) for name in values]
+        graph = helper.make_graph(self.nodes, "yamnet", [logmel], outputs, self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        checker.check_model(model)
+        return model
+
+    def _constant(self, value: NDArray[Any] | np.generic) -> str:
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), f"constant{len(self.constants)}"))
+        return self.constants[-1].name
+
+
+def _array(tensor: TensorProto, data: bytes) -> NDArray[Any]:
+    """The values of a tensor, which may lie in ``data``."""
+    if tensor.data_location != TensorProto.EXTERNAL:
+        return numpy_helper.to_array(tensor)
+    place = {entry.key: entry.value for entry in tensor.external_data}
+    dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    count = int(np.prod(tensor.dims))
+    return np.frombuffer(data, dtype, count, int(place.get("offset", 0))).reshape(tensor.dims)
