@@ -6,9 +6,12 @@ MPEG audio only by its very first bytes. ``repaired`` shows it such a file from 
 end, so that it decodes until the bytes run out. Frame layout: ISO/IEC 11172-3 and 13818-3, section 2.4.2.3.
 """
 
+import os
 from functools import lru_cache
-from io import SEEK_CUR, SEEK_END, SEEK_SET, BufferedReader, FileIO
-from typing import Any, NamedTuple, cast
+from io import SEEK_CUR, SEEK_END, BufferedReader, FileIO
+from typing import NamedTuple, cast
+
+from auricle.audio._view import View
 
 _SEARCH = 2**16  # bytes within which a first frame must begin, after the tags
 _PIECE = 2**20  # bytes read at once while counting
@@ -65,38 +68,11 @@ def _find(data: bytes, at: int) -> int | None:
     return None
 
 
-class Endless:
-    """The bytes of ``file`` from ``begin`` on, 64 times as many to go by its size: more than bit rates ever differ."""
+def repaired(file: FileIO) -> tuple[View, int | None] | None:
+    """The view of an MPEG file that libsndfile decodes whole, and the samples per channel in its frames, if countable.
 
-    def __init__(self, file: FileIO, begin: int):
-        self._file, self._begin = file, begin
-        self._size = 64 * file.seek(0, SEEK_END)
-        self._at = 0
-        self.frames = _count(file, begin)  # samples per channel, None if unsure
-        self.error: OSError | None = None  # of the disk; libsndfile would take it for the end
-
-    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
-        self._at = offset + {SEEK_SET: 0, SEEK_CUR: self._at, SEEK_END: self._size}[whence]
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        if self._at >= self._size - 128:  # a decoder looks there for an ID3v1 tag
-            buffer[:] = bytes(len(buffer))
-            return len(buffer)
-        try:
-            self._file.seek(self._begin + self._at)
-            count = self._file.readinto(buffer)
-        except OSError as error:
-            self.error, count = error, 0
-        self._at += count
-        return count
-
-
-def repaired(file: FileIO) -> Endless | None:
-    """The view of an MPEG file that libsndfile decodes whole; None if the file itself is, or is no MPEG audio."""
+    None if libsndfile does right with the file itself, or if it is no MPEG audio.
+    """
     before = file.tell()
     try:
         begin = _after_tags(file)
@@ -108,12 +84,17 @@ def repaired(file: FileIO) -> Endless | None:
         size = cast(_Frame, _frame(_header(head, first))).size
         info = head[first : first + size]
         if _is_joined(file, begin + first, info):
-            return Endless(file, begin + first + size)
+            return _endless(file, begin + first + size)
         if first == 0 and (b"Xing" in info[:64] or b"Info" in info[:64] or b"VBRI" in info[:64]):
             return None
-        return Endless(file, begin + first)
+        return _endless(file, begin + first)
     finally:
         file.seek(before)
+
+
+def _endless(file: FileIO, begin: int) -> tuple[View, int | None]:
+    size = 64 * os.fstat(file.fileno()).st_size  # bit rates differ less than that
+    return View(file, begin, size), _count(file, begin)
 
 
 def _after_tags(file: FileIO) -> int:

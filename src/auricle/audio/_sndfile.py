@@ -3,14 +3,15 @@
 import os
 from collections.abc import Iterator
 from io import FileIO
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 import soundfile
 
 from auricle.audio._file import explain
-from auricle.audio._mpeg import Endless, repaired
+from auricle.audio._mpeg import repaired
 from auricle.audio._riff import unclosed_data
+from auricle.audio._view import View
 from auricle.audio.formats import AudioInfo
 from auricle.errors import AudioError
 from auricle.types import Waveform
@@ -45,6 +46,12 @@ class _Sequential(soundfile.SoundFile):
         return False
 
 
+class _Opened(NamedTuple):
+    sound: _Sequential
+    frames: int | None
+    view: View | None = None  # what ``sound`` reads, if not the file itself
+
+
 class SndfileSource:
     """One open recording, decoded by libsndfile from an already opened file, which stays the caller's to close.
 
@@ -56,61 +63,16 @@ class SndfileSource:
 
     def __init__(self, path: str, file: FileIO):
         self._path, self._file = path, file
-        self._endless: Endless | None = None
-        self._sound = self._open()
-        frames, rate = self._sound.frames, self._sound.samplerate
-        if self._endless:
-            frames = min(frames, self._endless.frames or _UNKNOWN)
-        known = 0 <= frames < _UNKNOWN
+        self._sound, frames, self._view = _open(path, file)
+        rate = self._sound.samplerate
         self.info = AudioInfo(
-            duration=frames / max(1, rate) if known else float("nan"),
+            duration=float("nan") if frames is None else frames / max(1, rate),
             sample_rate=rate,
             channels=self._sound.channels,
             format="WAV" if self._sound.format == "RAW" else self._sound.format,
             codec=self._sound.subtype,
-            frames=frames if known else None,
+            frames=frames,
         )
-
-    def _open(self) -> _Sequential:
-        self._file.seek(0)
-        try:
-            sound = _Sequential(self._target, closefd=False)
-        except soundfile.LibsndfileError as error:
-            self._endless = repaired(self._file) if self._path.lower().endswith(_MPEG_SUFFIXES) else None
-            if self._endless is None:
-                raise UnreadableError(_reason(error)) from error
-            return self._open_endless()
-        if sound.format == "MP3" and (endless := repaired(self._file)):
-            sound.close()
-            self._endless = endless
-            return self._open_endless()
-        if sound.format in ("WAV", "WAVEX") and sound.frames == 0:
-            return self._open_unclosed(sound)
-        return sound
-
-    def _open_endless(self) -> _Sequential:
-        try:
-            return _Sequential(cast(BinaryIO, self._endless))
-        except soundfile.LibsndfileError as error:
-            raise UnreadableError(_reason(error)) from error
-
-    def _open_unclosed(self, empty: _Sequential) -> _Sequential:
-        """The sound behind a WAVE header that claims none, if there is any."""
-        begin = unclosed_data(self._file)
-        if begin is None:
-            return empty
-        rate, channels, subtype = empty.samplerate, empty.channels, empty.subtype
-        empty.close()
-        self._file.seek(begin)  # libsndfile takes what precedes the position for another file's
-        try:
-            return _Sequential(self._target, "r", rate, channels, subtype, "LITTLE", "RAW", closefd=False)
-        except soundfile.LibsndfileError as error:
-            raise UnreadableError(_reason(error)) from error
-
-    @property
-    def _target(self) -> int | BinaryIO:
-        # Windows hands no file numbers to libraries with a C runtime of their own.
-        return cast(BinaryIO, self._file) if os.name == "nt" else self._file.fileno()
 
     def close(self) -> None:
         self._sound.close()
@@ -155,7 +117,7 @@ class SndfileSource:
             return self._sound.seek(start)
         except soundfile.LibsndfileError:  # a file shorter than its header says: decode towards ``start`` instead
             self._sound.close()
-            self._sound = self._open()
+            self._sound, _, self._view = _open(self._path, self._file)
             return 0
 
     def _read(self, raw: np.ndarray, position: int) -> int:
@@ -184,8 +146,8 @@ class SndfileSource:
 
     def _check_whole(self, frames: int) -> None:
         """Ogg counts time in its pages, so a stream with fewer samples than time has lost some from its middle."""
-        if self._endless and self._endless.error:
-            raise AudioError(self._path, *explain(self._path, self._endless.error))
+        if self._view and self._view.error:
+            raise AudioError(self._path, *explain(self._path, self._view.error))
         missing = 0 if self.info.frames is None else self.info.frames - frames
         if self.info.format == "OGG" and missing > 0.1 * self.info.sample_rate:
             raise AudioError(
@@ -198,6 +160,41 @@ class SndfileSource:
         seconds = frame / self.info.sample_rate
         problem = f"The stream is damaged {seconds:.1f} s after its start (libsndfile: {_reason(error)})"
         return AudioError(self._path, problem, "Restore the file from a good copy, or convert what is left of it")
+
+
+def _open(path: str, file: FileIO) -> _Opened:
+    file.seek(0)
+    try:
+        # Windows hands no file numbers to libraries with a C runtime of their own.
+        sound = _sequential(cast(BinaryIO, file) if os.name == "nt" else file.fileno())
+    except UnreadableError:
+        if path.lower().endswith(_MPEG_SUFFIXES) and (repair := repaired(file)):
+            return _open_mpeg(*repair)
+        raise
+    if sound.format == "MP3" and (repair := repaired(file)):
+        sound.close()
+        return _open_mpeg(*repair)
+    if sound.format in ("WAV", "WAVEX") and sound.frames == 0 and soundfile.check_format("RAW", sound.subtype):
+        begin = unclosed_data(file)
+        if begin is not None:
+            kind = sound.samplerate, sound.channels, sound.subtype
+            sound.close()
+            view = View(file, begin, os.fstat(file.fileno()).st_size - begin)
+            sound = _sequential(view, *kind, "LITTLE", "RAW")
+            return _Opened(sound, sound.frames, view)
+    return _Opened(sound, sound.frames if 0 <= sound.frames < _UNKNOWN else None)
+
+
+def _open_mpeg(view: View, frames: int | None) -> _Opened:
+    sound = _sequential(view)
+    return _Opened(sound, None if frames is None else min(frames, sound.frames), view)
+
+
+def _sequential(target: BinaryIO | View | int, *kind: Any) -> _Sequential:
+    try:
+        return _Sequential(cast(BinaryIO, target), "r", *kind, closefd=False)
+    except soundfile.LibsndfileError as error:
+        raise UnreadableError(_reason(error)) from error
 
 
 def _reason(error: soundfile.LibsndfileError) -> str:
