@@ -124,6 +124,7 @@ def _damaged() -> Bytes:
         yield f"one byte wrong.{suffix}", flipped, "is damaged"  # a bad CRC
         yield f"a hole.{suffix}", whole[:middle] + whole[middle + 5000 :], "is damaged"
         yield f"zeros inside.{suffix}", whole[:middle] + bytes(5000) + whole[middle + 5000 :], "is damaged"
+    yield "noise last.flac", encoded("FLAC") + noise(50_000), OK
     whole = encoded("WAV")
     yield "noise inside.wav", whole[:40_000] + noise(5000) + whole[45_000:], OK  # PCM has no way to know
 

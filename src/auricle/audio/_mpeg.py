@@ -8,7 +8,7 @@ end, so that it decodes until the bytes run out. Frame layout: ISO/IEC 11172-3 a
 
 import os
 from functools import lru_cache
-from io import SEEK_CUR, SEEK_END, BufferedReader, FileIO
+from io import SEEK_CUR, BufferedReader, FileIO
 from typing import NamedTuple, cast
 
 from auricle.audio._view import View
@@ -119,14 +119,14 @@ def _is_joined(file: FileIO, begin: int, info: bytes) -> bool:
 
 
 def _count(file: FileIO, begin: int) -> int | None:
-    """Samples per channel by the frame headers; None where they do not lead to the end of the file."""
+    """Samples per channel by the frame headers; None where they do not lead to the last frame."""
     reader, total = BufferedReader(file, _PIECE), 0
     try:
-        end = reader.seek(0, SEEK_END)
         reader.seek(begin)
         while frame := _frame(int.from_bytes(reader.read(4))):
             total += frame.samples
             reader.seek(frame.size - 4, SEEK_CUR)
-        return total if end - reader.tell() < _SEARCH else None
+        rest = reader.read(_SEARCH + 1)
+        return total if len(rest) <= _SEARCH and _find(rest, 0) is None else None
     finally:
         reader.detach()

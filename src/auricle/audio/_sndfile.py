@@ -104,6 +104,8 @@ class SndfileSource:
             position += decoded
             if skip < decoded:
                 yield scaled[skip:decoded]
+        if self._view and self._view.error:
+            raise AudioError(self._path, *explain(self._path, self._view.error))
         self._check_whole(position)
 
     def _seek(self, start: int) -> int:
@@ -122,20 +124,20 @@ class SndfileSource:
 
     def _read(self, raw: np.ndarray, position: int) -> int:
         """Fills ``raw`` with the frames from ``position`` on; returns how many came, fewer only at the end."""
+        if self.info.frames is not None:  # what may follow them is not sound
+            raw = raw[: max(0, self.info.frames - position)]
         try:
             return len(self._sound.read(out=raw))
         except soundfile.LibsndfileError as error:
             decoded = max(0, self._sound.tell() - position)  # what came before the error is in ``raw`` and good
-            if self._ends(position + decoded):
+            if self._at_end():
                 return min(decoded, len(raw) - 1)
             raise self._damaged(position + decoded, error) from error
 
-    def _ends(self, position: int) -> bool:
-        """Whether an error met at frame ``position`` lost no sound but the last: a cut, or foreign bytes appended."""
+    def _at_end(self) -> bool:
+        """Whether an error lost no sound but the last, because the file is cut off or goes on with foreign bytes."""
         if self.info.format == "MP3":
             return not any(self._decodes() for _ in range(64))  # 1 KiB each time
-        if self.info.frames is not None and position >= self.info.frames:
-            return True
         return self._file.tell() >= os.fstat(self._file.fileno()).st_size
 
     def _decodes(self) -> bool:
@@ -146,8 +148,6 @@ class SndfileSource:
 
     def _check_whole(self, frames: int) -> None:
         """Ogg counts time in its pages, so a stream with fewer samples than time has lost some from its middle."""
-        if self._view and self._view.error:
-            raise AudioError(self._path, *explain(self._path, self._view.error))
         missing = 0 if self.info.frames is None else self.info.frames - frames
         if self.info.format == "OGG" and missing > 0.1 * self.info.sample_rate:
             raise AudioError(
