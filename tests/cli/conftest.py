@@ -63,7 +63,7 @@ def run(indexed, capsys, monkeypatch):
     """Calls ``auricle`` with some words, on the indexed library unless they name another."""
     monkeypatch.setenv("AURICLE_LIBRARY", str(indexed))
     monkeypatch.setenv("AURICLE_OFFLINE", "1")
-    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "160")
 
     def call(*words: object, for_people: bool = False) -> Result:

@@ -12,8 +12,6 @@ from auricle.cli import VERBS
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 NAMED = {file.relative_to(SCHEMAS).as_posix(): json.loads(file.read_text()) for file in SCHEMAS.rglob("*.json")}
-    file.relative_to(SCHEMAS).as_posix(): json.loads(file.read_text()) for file in SCHEMAS.rglob("*.json")
-}
 REGISTRY = Registry().with_contents((name, {"$id": name} | schema) for name, schema in NAMED.items())
 
 

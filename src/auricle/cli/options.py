@@ -82,8 +82,8 @@ class InLibrary(Anywhere):
 class ToFile:
     """Where results that are stretches of time go."""
 
-    out: Annotated[Path | None, option("FILE", short="-o")] = None
-    """Write to FILE; its ending tells the format when --format does not."""
+    out: Annotated[str | None, option("FILE", short="-o")] = None
+    """Write to FILE, or to one file for each recording in FOLDER/."""
 
     format: Annotated[str | None, option("NAME,…")] = None
-    """Formats, separated by commas: csv, parquet, audacity, raven, jams, rttm, m3u8, srt, vtt, json."""
+    """csv, parquet, json, audacity, raven, jams, rttm, m3u8, srt or vtt; several with commas (default: by -o)."""

@@ -8,8 +8,10 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-BAR = 8  # characters of a score bar
-STRIP = 32  # characters of a timeline
+BAR = 6  # characters of a score bar
+STRIP = 24  # characters of a timeline
+LABELS = 3  # tags shown to people
+FIXED = {"", "when", "score", "length"}  # columns that never wrap
 
 
 def say(text: str) -> None:
@@ -58,7 +60,7 @@ def path(name: str) -> Cell:
 
 
 def span(start: float, end: float) -> Cell:
-    return Cell(f"{start:.3f}\t{end:.3f}", f"{clock(start)} – {clock(end)}")
+    return Cell(f"{start:.3f}\t{end:.3f}", f"{clock(start)}–{clock(end)}")
 
 
 def score(value: float) -> Cell:
@@ -69,7 +71,7 @@ def score(value: float) -> Cell:
 def tags(found: Iterable[Any]) -> Cell:
     """Labels with their scores, best first."""
     found = list(found)
-    pretty = "  ".join(f"{label} {score:.2f}" for label, score in found)
+    pretty = "  ".join(f"{label} {score:.2f}" for label, score in found[:LABELS])
     return Cell(", ".join(f"{label}:{score:.2f}" for label, score in found), pretty, "dim")
 
 
@@ -82,24 +84,25 @@ def strip(start: float, end: float, whole: float) -> Cell:
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     """Prints rows: aligned under ``headers`` on a terminal, else one line each, cells separated by tabs."""
+    rows = list(rows)
     if not for_people():
         for row in rows:
             print("\t".join(cell.plain for cell in row if cell.plain))
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    elif rows:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
 
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for header in headers:
-        grid.add_column(header, overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(cell.pretty, cell.style) for cell in row))
-    Console(highlight=False).print(grid)
+        grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(headers))
+        for header in headers:
+            grid.add_column(header, overflow="fold", no_wrap=header in FIXED)
+        for row in rows:
+            grid.add_row(*(Text(cell.pretty, cell.style) for cell in row))
+        Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto").print(grid)
 
 
 def for_people() -> bool:
-    """Whether standard output is looked at by somebody; ``FORCE_COLOR`` says so for a pager or a recording."""
+    """Whether somebody looks at standard output; ``FORCE_COLOR`` says so when it is a pipe, e.g. into a pager."""
     return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
 
 

@@ -49,8 +49,9 @@ class Command:
     library: Annotated[InLibrary, SHARED] = field(default_factory=InLibrary)
 
     def run(self) -> None:
+        words = parts(self.words)
         answer = self.library.open().answer(
-            parts(self.words),
+            words,
             like=self.like,
             without=self.without,
             where=self.where,
@@ -58,7 +59,7 @@ class Command:
             min_score=self.min_score,
             one_per_recording=self.one_per_file,
         )
-        deliver(answer.hits, self.to, self.library.json)
+        deliver(answer.hits, self.to, self.library.json, label=" + ".join(words))
         if not answer.hits:
             say(nothing(answer.best))
         if self.save_clips:
