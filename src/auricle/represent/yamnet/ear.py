@@ -6,6 +6,7 @@ bits alone, in any batch, and in any part of a recording that starts on a hop.
 """
 
 from os import PathLike
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -59,7 +60,8 @@ class YamnetEar:
         for first in range(0, rows, BATCH):
             last = min(first + BATCH, rows)
             patches = self._patches(waveform[first * self.hop : (last - 1) * self.hop + self.window])
-            embeddings[first:last], scores[first:last] = self._session.run(["embedding", "scores"], {"logmel": patches})
+            outputs: Any = self._session.run(["embedding", "scores"], {"logmel": patches})
+            embeddings[first:last], scores[first:last] = outputs
         return Heard(embeddings, scores)
 
     def _patches(self, waveform: Waveform) -> NDArray[np.float32]:
