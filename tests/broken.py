@@ -256,8 +256,8 @@ def av_encoded(container: str, codec: str | None, samples: np.ndarray | None = N
             samples = sound(rate=rate) if samples is None else samples
             layout = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}[samples.shape[1]]
             stream = file.add_stream(codec, rate=rate, layout=layout)
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout=layout)
-            frame.sample_rate = rate
+            frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout=layout)
+            frame.sample_rate, frame.pts = rate, 0
         for part in (frame, None):
             file.mux(stream.encode(part))
     return target.getvalue()
