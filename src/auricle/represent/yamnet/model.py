@@ -210,12 +210,13 @@ def _unit(layer: str, part: str) -> int:
     return 0 if layer == "1" else 2 * int(layer) - (3 if part == "depthwise_conv" else 2)
 
 
-def _load(state: Mapping[str, Any]) -> Model:
+def _load(state: Mapping[str, Tensor | NDArray[np.float32]]) -> Model:
     """A model that holds ``state``, arrays or tensors; without a count of batches, none has been seen."""
     model = Model()
     counts = {name: value for name, value in model.state_dict().items() if name.endswith("num_batches_tracked")}
+    tensors = {name: value if isinstance(value, Tensor) else torch.tensor(value) for name, value in state.items()}
     try:
-        model.load_state_dict(counts | {name: torch.as_tensor(np.array(value)) for name, value in state.items()})
+        model.load_state_dict(counts | tensors)
     except RuntimeError as error:
         raise WeightsError(f"these are not YAMNet's weights: {error}") from error
     return model.eval()
