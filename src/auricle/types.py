@@ -102,6 +102,8 @@ class Ear(Protocol):
 class TextEar(Ear, Protocol):
     """An ear whose vectors live in one space with sentences (CLAP and its family)."""
 
+    text_min_score: float  # cosine between sentence and sound from which a sound probably fits
+
     def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embeds sentences as unit vectors [texts, dim], comparable with ``hear`` by cosine."""
         ...

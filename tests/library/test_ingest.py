@@ -113,12 +113,6 @@ def test_one_broken_file_stops_nothing(tmp_path, sounds):
     assert len(library.doctor()["quarantined"]) == 1
 
 
-def test_a_second_ear_hears_again_and_both_answer(library, sounds, tmp_path):
-    assert library.store.ears == ["fake_ear@test"]
-    with pytest.raises(AuricleError, match="no system"):
-        Library(library.path, ear="no_such_ear").index(sounds)
-
-
 def test_a_missing_folder_changes_nothing(tmp_path):
     library = Library(tmp_path / "library", ear="fake_ear")
     with pytest.raises(AuricleError, match="does not exist"):

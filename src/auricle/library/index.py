@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +43,8 @@ class Segment:
         self.start: NDArray[np.float64] = rows["start"]  # [windows], seconds
         self.end: NDArray[np.float64] = rows["end"]
         self.sketch = np.load(folder / "sketch.npy", mmap_mode="r")
-        codes = folder / "codes.npy"
-        self.codes = np.load(codes, mmap_mode="r") if codes.exists() else None
+        codes = folder / "codes.npy"  # absent when the ear knows no classes
+        self.codes = np.load(codes, mmap_mode="r") if codes.exists() else np.zeros((0, len(self.owner)), np.uint8)
 
     def __len__(self) -> int:
         return len(self.owner)
@@ -54,7 +55,7 @@ class Index:
 
     def __init__(self, store: Store, ear: str):
         self.store, self.ear = store, ear
-        self.dataset = store.windows(ear)
+        self.dataset: Any = store.windows(ear)
         self.folder = store.path / "cache" / windows_table(ear)
         fragments = self.dataset.get_fragments() if self.dataset is not None else []
         if fragments:
@@ -82,19 +83,25 @@ class Index:
         parts = [np.array([ordinal[id] for id in s.ids], np.int32)[s.owner] for s in self.segments]
         return np.concatenate(parts) if parts else np.zeros(0, np.int32)
 
+    @cached_property
+    def middle(self) -> NDArray[np.float64]:
+        """The middle of each row's window, seconds [rows]."""
+        parts = [(segment.start + segment.end) / 2 for segment in self.segments]
+        return np.concatenate(parts) if parts else np.zeros(0)
+
     def times(self, first: int, last: int) -> tuple[float, float]:
         """Start of row ``first`` and end of row ``last``, seconds."""
         return float(self._at("start", first)), float(self._at("end", last))
 
     def codes_of(self, classes: Sequence[int] | NDArray[np.integer]) -> NDArray[np.uint8]:
         """Score codes of some classes for every row [classes, rows]."""
-        return np.concatenate([s.codes[np.asarray(classes)] for s in self._with_codes()], axis=1)
+        return np.concatenate([s.codes[np.asarray(classes)] for s in self.segments], axis=1)
 
     def codes_at(self, first: int, last: int) -> NDArray[np.uint8]:
         """Score codes of all classes for rows ``first`` … ``last`` (inclusive, of one recording) [classes, rows]."""
         i = self._segment(first)
         low = int(self.bounds[i])
-        return np.asarray(self._with_codes()[i].codes[:, first - low : last + 1 - low])
+        return np.asarray(self.segments[i].codes[:, first - low : last + 1 - low])
 
     def similarity(self, vector: NDArray[np.float32]) -> Scores:
         """Approximate cosine of every row to ``vector`` [dim], both taken from the library's mean [rows]."""
@@ -138,17 +145,16 @@ class Index:
         part = self.folder / f"{folder.name}.{os.getpid()}.part"
         part.mkdir(parents=True, exist_ok=True)
         count = fragment.count_rows()
-        coded = "scores" in fragment.schema.names
+        classes = fragment.schema.field("scores").type.list_size if "scores" in fragment.schema.names else 0
         sketch = np.lib.format.open_memmap(part / "sketch.npy", "w+", np.float32, (count, self.basis.width))
-        if coded:
-            classes = fragment.schema.field("scores").type.list_size
+        if classes:
             codes = np.lib.format.open_memmap(part / "codes.npy", "w+", np.uint8, (classes, count))
         owners, starts, ends, row = [], [], [], 0
-        columns = ["recording", "start", "end", "embedding", *(["scores"] if coded else [])]
+        columns = ["recording", "start", "end", "embedding", *(["scores"] if classes else [])]
         for batch in fragment.to_batches(columns=columns, batch_size=READ_ROWS):
             here = slice(row, row + batch.num_rows)
             sketch[here] = self.basis.sketch(matrix(batch["embedding"]).astype(np.float32))
-            if coded:
+            if classes:
                 codes[:, here] = matrix(batch["scores"]).T
             owners += batch["recording"].to_pylist()
             starts.append(batch["start"].to_numpy())
@@ -180,9 +186,6 @@ class Index:
     def _at(self, name: str, row: int):
         i = self._segment(row)
         return getattr(self.segments[i], name)[row - self.bounds[i]]
-
-    def _with_codes(self) -> list[Segment]:
-        return self.segments
 
 
 class Basis:

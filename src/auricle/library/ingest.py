@@ -106,7 +106,7 @@ class Run:
 
     def __call__(self, found: Iterable[Candidate | Refused], engine: str) -> IndexReport:
         store, report = self.store, self.report
-        store.remember(ears=[self.ear.name])
+        store.remember(ears={self.ear.name: self.ear_spec})
         if not store.ended_cleanly:
             store.sweep()
         shutil.rmtree(self.staging.parent, ignore_errors=True)

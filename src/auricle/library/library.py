@@ -35,7 +35,7 @@ class Library:
 
     def __init__(self, path: str | os.PathLike[str] | None = None, *, ear: str | None = None):
         self.store = Store(path or library_dir())
-        self._ear_spec = ear
+        self._wanted_ear = ear
         self._searcher: Searcher | None = None
 
     @property
@@ -45,11 +45,19 @@ class Library:
     @property
     def ear(self) -> str:
         """Name of the ear that answers."""
-        ears = self.store.ears
-        if self._ear_spec is None:
-            return ears[0] if ears else DEFAULT_EAR
-        name = self._ear_spec.partition("=")[0]
-        return next((ear for ear in ears if name in (ear, ear.partition("@")[0])), name)
+        return self._ear[0]
+
+    @property
+    def _ear(self) -> tuple[str, str]:
+        """The ear that answers: its name and the spec that loads it."""
+        heard = self.store.ears
+        if self._wanted_ear is None and heard:
+            return next(iter(heard.items()))
+        wanted = self._wanted_ear or DEFAULT_EAR
+        for name, spec in heard.items():
+            if wanted in (name, spec, name.partition("@")[0]):
+                return name, spec
+        return open_ear(wanted).name, wanted
 
     # --- filling ---------------------------------------------------------------------------------------------------
 
@@ -87,7 +95,7 @@ class Library:
         return index(
             self.store,
             roots,
-            ear=self._ear_spec or self.ear,
+            ear=self._ear[1],
             include=include,
             exclude=exclude,
             follow_links=follow_links,
@@ -114,8 +122,8 @@ class Library:
     def search(
         self,
         *words: str,
-        like: Sequence[str] = (),
-        without: Sequence[str] = (),
+        like: str | Sequence[str] = (),
+        without: str | Sequence[str] = (),
         where: str | None = None,
         limit: int = 10,
         min_score: float | None = None,
@@ -142,8 +150,16 @@ class Library:
             one_per_recording=one_per_recording,
         ).hits
 
-    def answer(self, words: Sequence[str] = (), *, like=(), without=(), **options: Any) -> Answer:
+    def answer(
+        self,
+        words: str | Sequence[str] = (),
+        *,
+        like: str | Sequence[str] = (),
+        without: str | Sequence[str] = (),
+        **options: Any,
+    ) -> Answer:
         """As ``search``, with how the answer was found."""
+        words, like, without = ([some] if isinstance(some, str) else some for some in (words, like, without))
         parts = [*map(Part.words, words), *map(Part.example, like), *map(Part.unwanted, without)]
         return self.searcher.search(parts, **options)
 
@@ -184,10 +200,11 @@ class Library:
             rows = [row for row in rows if any(row.path == p or row.path.startswith(p + os.sep) for p in wanted)]
             if not rows:
                 raise LibraryError(f"Nothing at {wanted[0]} is indexed", f"Run: auricle index {wanted[0]}")
-        ear = open_ear(self._ear_spec or self.ear)
+        name, spec = self._ear
+        ear = open_ear(spec)
         if not ear.classes:
             raise LibraryError(f"The ear {ear.name} names no events", "Use an ear with classes, such as yamnet")
-        dataset = self.store.windows(self.ear)
+        dataset = self.store.windows(name)
         found: list[Event] = []
         for row in rows:
             if dataset is None or (limit is not None and len(found) >= limit):
@@ -258,10 +275,11 @@ class Library:
     def searcher(self) -> Searcher:
         """The mapped matrices; renewed when the library has changed since."""
         self._existing()
-        version = self.store.version(self.ear)
-        if self._searcher is None or self._searcher.index.version != version:
-            spec = self._ear_spec or self.ear
-            self._searcher = Searcher(self.store, self.ear, lambda: open_ear(spec))
+        name, spec = self._ear
+        if self.store.ears and name not in self.store.ears:
+            raise LibraryError(f"The ear {name} has not listened here", f"Run: auricle index --ear {spec}")
+        if self._searcher is None or self._searcher.index.version != self.store.version(name):
+            self._searcher = Searcher(self.store, name, lambda: open_ear(spec))
         return self._searcher
 
     def _existing(self) -> Store:

@@ -4,6 +4,7 @@ The folder of the library and the recordings must be reachable from every worker
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from auricle.errors import AuricleError, MissingExtra
@@ -39,10 +40,9 @@ def listen_with_ray(run: "Run", tasks: "Iterator[Task]") -> None:
     try:
         blocks = -(-len(items) // FILES_PER_TASK)
         heard = ray.data.from_items(items, override_num_blocks=max(blocks, min(len(items), run.workers))).map_batches(
-            _hear_batch,
+            partial(_hear_batch, ear=run.ear_spec, staging=str(run.staging), uri=run.store.windows_uri(run.ear.name)),
             batch_size=FILES_PER_TASK,
             batch_format="numpy",
-            fn_kwargs={"ear": run.ear_spec, "staging": str(run.staging), "uri": run.store.windows_uri(run.ear.name)},
         )
         fragments, listened = [], []
         for row in heard.iter_rows():
@@ -61,7 +61,7 @@ def listen_with_ray(run: "Run", tasks: "Iterator[Task]") -> None:
         run.add_recordings(listened)
 
 
-def _hear_batch(batch: dict[str, Any], ear: str, staging: str, uri: str) -> dict[str, list]:
+def _hear_batch(batch: Any, ear: str, staging: str, uri: str) -> dict[str, list]:
     """Runs in a Ray task: hears some files, writes their windows as fragments, returns what became of each file."""
     import os
 

@@ -174,8 +174,7 @@ class Searcher:
         if id not in self.index.ids:
             return np.zeros(0, int)
         rows = np.flatnonzero(self.index.owner == self.index.ids.index(id))
-        times = np.array([self.index.times(row, row) for row in rows])
-        middle = times.mean(axis=1)
+        middle = self.index.middle[rows]
         inside = rows[(middle >= start) & (middle <= (np.inf if end is None else end))]
         return inside if len(inside) else rows[[np.argmin(np.abs(middle - start))]]
 
@@ -244,15 +243,12 @@ class Searcher:
 
     def _why(self, first: int, last: int) -> tuple[Tag, ...]:
         """What the ear heard in a stretch: its strongest classes."""
-        classes = self._classes()
+        classes = list(self._ear().classes)
         if not classes:
             return ()
         heard = codes.decode(self.index.codes_at(first, last)).max(axis=1)
         best = np.argsort(-heard, kind="stable")[:WHY_TAGS]
         return tuple(Tag(classes[i], round(float(heard[i]), 4)) for i in best if heard[i] >= WHY_FLOOR)
-
-    def _classes(self) -> Sequence[str]:
-        return self._ear().classes
 
 
 def _weighted(query: str) -> tuple[str, float]:

@@ -92,22 +92,22 @@ class Store:
 
     @property
     def about(self) -> dict[str, Any]:
-        """Contents of ``library.json``: ``schema``, ``created``, ``roots``, ``ears``."""
+        """Contents of ``library.json``: ``schema``, ``created``, ``roots``, ``ears`` (name -> how to load it)."""
         return _read_json(self.path / "library.json", {})
 
-    def remember(self, roots: Iterable[str] = (), ears: Iterable[str] = ()) -> None:
-        """Creates the library if needed and notes which folders were indexed and which ears listened."""
+    def remember(self, roots: Iterable[str] = (), ears: dict[str, str] | None = None) -> None:
+        """Creates the library if needed and notes which folders were indexed and which ears (name -> spec) listened."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LibraryError(
                 f"Cannot create the library {self.path}: {error.strerror}", "Choose another --library"
             ) from None
-        about = self.about or {"schema": SCHEMA_VERSION, "created": _now(), "roots": [], "ears": []}
+        about = self.about or {"schema": SCHEMA_VERSION, "created": _now(), "roots": [], "ears": {}}
         about |= {
             "auricle": __version__,
             "roots": _union(about["roots"], roots),
-            "ears": _union(about["ears"], ears),
+            "ears": about["ears"] | (ears or {}),
         }
         write_json(self.path / "library.json", about)
 
@@ -116,9 +116,9 @@ class Store:
         return [Path(root) for root in self.about.get("roots", [])]
 
     @property
-    def ears(self) -> list[str]:
-        """Names of the ears that have listened here, the first is the library's own default."""
-        return self.about.get("ears", [])
+    def ears(self) -> dict[str, str]:
+        """The ears that have listened here, name -> spec that loads it; the first is the library's own default."""
+        return self.about.get("ears", {})
 
     @property
     def quarantine(self) -> dict[str, dict[str, Any]]:
@@ -293,6 +293,8 @@ class Store:
         swept = 0
         for ear in self.ears:
             dataset = self.windows(ear)
+            if dataset is None:
+                continue
             for chunk in _chunks(sorted(self.heard(ear) - owned), 500):
                 before = dataset.count_rows()
                 dataset.delete(f"recording IN ({', '.join(map(_quote, chunk))})")

@@ -40,7 +40,7 @@ def events(
     """
     smoothed = median(scores, smooth)
     found = []
-    for c in np.flatnonzero((smoothed >= on).any(axis=0)):
+    for c in map(int, np.flatnonzero((smoothed >= on).any(axis=0))):
         if labels is not None and classes[c] not in labels:
             continue
         for first, last in runs(smoothed[:, c] >= off):
