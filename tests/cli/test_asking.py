@@ -17,7 +17,7 @@ def test_search_by_example_prints_one_line_a_hit(run, sounds):
     assert path.startswith(str(sounds / "low"))
     assert 0 <= float(start) < float(end) <= 2.5
     assert float(score) == pytest.approx(1, abs=1e-3)
-    assert tags.startswith("Low tone:")
+    assert tags.startswith("Low tone 1.00")
     assert len(result.lines) == 2
 
 
@@ -103,13 +103,17 @@ def test_events_of_an_unknown_class_name_close_ones(run):
     assert "High tone" in result.err
 
 
-def test_events_for_people_name_a_file_once(run, sounds, monkeypatch):
+def test_events_for_people_are_a_row_for_each_class(run, sounds, monkeypatch):
     monkeypatch.chdir(sounds)
     plain, pretty = run("events", "long.flac"), run("events", "long.flac", for_people=True)
-    assert len(plain.lines) == 3
-    assert all(line[0] == str(sounds / "long.flac") for line in plain.lines)
-    assert pretty.out.count("long.flac") == 1
-    assert pretty.out.count("━") > 3
+    assert [line[0] for line in plain.lines] == [str(sounds / "long.flac")] * 3
+    name, header, low, high = pretty.out.splitlines()
+    assert name == "long.flac"
+    assert header.split() == ["what", "score", "when"]
+    assert low.startswith("Low tone   ━")
+    assert low.count("–") == 2
+    assert high.startswith("High tone  ··")
+    assert high.count("–") == 1
 
 
 def test_hits_for_people_are_ranked_and_short(run, sounds, monkeypatch):
@@ -130,7 +134,7 @@ def test_show_tells_what_is_known(run, sounds):
     assert shown["path"] == str(sounds / "long.flac")
     assert shown["duration"] == "0:12.0"
     assert shown["sample_rate"] == "16000"
-    assert "Low tone:" in shown["tags"]
+    assert "Low tone " in shown["tags"]
     assert run("show", sounds / "none.wav").code == 1
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auricle.cli import output
-from auricle.cli.output import Cell, clock, jsonable, print_json, score, short, span, strip, table, tags
+from auricle.cli.output import Cell, clock, jsonable, print_json, score, short, span, spans, strip, table, tags
 from auricle.types import Event, Hit, Tag
 
 
@@ -68,14 +68,25 @@ def test_a_table_is_aligned_for_people(capsys, monkeypatch):
 
 
 def test_tags_are_readable():
-    assert tags([Tag("Dog", 0.91), Tag("Bark", 0.4)]) == Cell("Dog:0.91, Bark:0.40", "Dog 0.91  Bark 0.40", "dim")
+    assert tags([Tag("Dog", 0.91), Tag("Crow, raven", 0.4)]) == Cell(
+        "Dog 0.91; Crow, raven 0.40", "Dog 0.91  Crow 0.40", "dim"
+    )
 
 
-@given(st.floats(0, 100), st.floats(0, 100), st.floats(0, 200))
-def test_a_strip_is_always_as_wide_and_never_empty(start, length, whole):
-    picture = strip(start, start + length, max(whole, start + length)).pretty
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), min_size=1), st.floats(0, 200))
+def test_a_strip_is_always_as_wide_and_never_empty(parts, whole):
+    stretches = [(start, start + length) for start, length in parts]
+    picture = strip(stretches, max(whole, *(end for _, end in stretches), 0)).pretty
     assert len(picture) == output.STRIP
     assert "━" in picture
+
+
+def test_a_strip_shows_where():
+    assert strip([(0, 1), (2, 4)], 4).pretty == "━" * 10 + "·" * 10 + "━" * 20
+
+
+def test_many_stretches_are_cut_short():
+    assert spans([(i, i + 1) for i in range(6)]).pretty.endswith("0:03.0–0:04.0 and 2 more")
 
 
 def test_paths_are_short_below_the_current_folder(tmp_path, monkeypatch):

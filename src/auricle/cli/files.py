@@ -2,11 +2,28 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import count, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auricle.cli.options import ToFile
-from auricle.cli.output import Cell, amount, path, print_json, say, score, span, strip, table, tags, text
+from auricle.cli.output import (
+    Cell,
+    amount,
+    brief,
+    for_people,
+    heading,
+    path,
+    print_json,
+    say,
+    score,
+    span,
+    spans,
+    strip,
+    table,
+    tags,
+    text,
+)
 from auricle.errors import AuricleError, QueryError
 
 if TYPE_CHECKING:
@@ -101,31 +118,26 @@ def target(out: str, format: "Format", alone: bool) -> Path:
 
 def show(results: Sequence[Any]) -> None:
     """Prints hits or events for people, or as lines for a pipe."""
-    if results and hasattr(results[0], "label"):
-        table(["file", "when", "", "what", "score"], _event_rows(results))
+    if not (results and hasattr(results[0], "label")):
+        table(["", "file", "when", "score", "heard there"], map(_hit_row, count(1), results))
+    elif for_people():
+        for name, events in groupby(results, key=lambda event: event.path):
+            heading(path(name))
+            table(["what", "", "score", "when"], _timeline(list(events)))
     else:
-        table(
-            ["", "file", "when", "score", "heard there"],
-            [
-                [Cell("", str(rank), "dim"), path(hit.path), span(hit.start, hit.end), score(hit.score), tags(hit.tags)]
-                for rank, hit in enumerate(results, 1)
-            ],
-        )
+        rows = ([path(e.path), span(e.start, e.end), text(e.label), score(e.score)] for e in results)
+        table(["file", "when", "what", "score"], rows)
 
 
-def _event_rows(events: "Sequence[Event]") -> Iterator[list[Cell]]:
-    """One row an event; on a terminal a file is named once and its events lie on one time line."""
-    ends: dict[str, float] = {}
-    for event in events:
-        ends[event.path] = max(event.end, ends.get(event.path, 0.0))
-    before = ""
-    for event in events:
-        name = path(event.path)
-        yield [
-            name._replace(pretty="") if event.path == before else name,
-            span(event.start, event.end),
-            strip(event.start, event.end, ends[event.path]),
-            text(event.label),
-            score(event.score),
-        ]
-        before = event.path
+def _hit_row(rank: int, hit: "Hit") -> list[Cell]:
+    return [Cell("", str(rank), "dim"), path(hit.path), span(hit.start, hit.end), score(hit.score), tags(hit.tags)]
+
+
+def _timeline(events: "Sequence[Event]") -> Iterator[list[Cell]]:
+    """The events of one recording, for people: one row for each class, all on the same time line."""
+    whole = max(event.end for event in events)
+    for label in dict.fromkeys(event.label for event in events):
+        same = [event for event in events if event.label == label]
+        stretches = [(event.start, event.end) for event in same]
+        best = max(event.score for event in same)
+        yield [text(brief(label)), strip(stretches, whole), score(best), spans(stretches)]

@@ -82,7 +82,7 @@ def summary(report: "IndexReport") -> list[str]:
     fates = {
         "unchanged": report.unchanged,
         "moved or renamed": report.moved,
-        "copies of another": report.copies,
+        "with the same content as another": report.copies,
         "heard again because changed": report.changed,
     }
     if any(fates.values()):

@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 BAR = 6  # characters of a score bar
-STRIP = 24  # characters of a timeline
+STRIP = 40  # characters of a timeline
 LABELS = 3  # tags shown to people
-FIXED = {"", "when", "score", "length"}  # columns that never wrap
+SPANS = 4  # stretches of one class shown to people
+FIXED = {"", "name", "score", "length"}  # columns that never wrap
 
 
 def say(text: str) -> None:
@@ -63,6 +64,12 @@ def span(start: float, end: float) -> Cell:
     return Cell(f"{start:.3f}\t{end:.3f}", f"{clock(start)}–{clock(end)}")
 
 
+def spans(stretches: Sequence[tuple[float, float]]) -> Cell:
+    """The first of several stretches, and how many more there are."""
+    shown = ", ".join(span(*stretch).pretty for stretch in stretches[:SPANS])
+    return Cell(shown, shown + (f" and {len(stretches) - SPANS} more" if len(stretches) > SPANS else ""))
+
+
 def score(value: float) -> Cell:
     filled = round(value * BAR)
     return Cell(f"{value:.4f}", f"{'█' * filled}{'░' * (BAR - filled)} {value:.2f}", "green")
@@ -71,34 +78,60 @@ def score(value: float) -> Cell:
 def tags(found: Iterable[Any]) -> Cell:
     """Labels with their scores, best first."""
     found = list(found)
-    pretty = "  ".join(f"{label} {score:.2f}" for label, score in found[:LABELS])
-    return Cell(", ".join(f"{label}:{score:.2f}" for label, score in found), pretty, "dim")
+    pretty = "  ".join(f"{brief(label)} {score:.2f}" for label, score in found[:LABELS])
+    return Cell("; ".join(f"{label} {score:.2f}" for label, score in found), pretty, "dim")
 
 
-def strip(start: float, end: float, whole: float) -> Cell:
-    """Where in a recording something lies, as a picture; nothing in a pipe."""
-    first = min(int(start / whole * STRIP), STRIP - 1) if whole else 0
-    last = max(first + 1, round(end / whole * STRIP)) if whole else STRIP
-    return Cell("", "·" * first + "━" * (last - first) + "·" * (STRIP - last), "magenta")
+def strip(stretches: Sequence[tuple[float, float]], whole: float) -> Cell:
+    """Where in a recording of ``whole`` seconds some stretches lie, as a picture; nothing in a pipe."""
+    cells = ["·"] * STRIP
+    for start, end in stretches:
+        first = min(int(start / whole * STRIP), STRIP - 1) if whole else 0
+        last = max(first + 1, round(end / whole * STRIP)) if whole else STRIP
+        cells[first:last] = "━" * (last - first)
+    return Cell("", "".join(cells), "magenta")
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+def brief(label: str) -> str:
+    """A class name up to its first comma; the rest are other names for the same."""
+    return label.partition(",")[0]
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[Cell]], *, titled: bool = True) -> None:
     """Prints rows: aligned under ``headers`` on a terminal, else one line each, cells separated by tabs."""
     rows = list(rows)
     if not for_people():
         for row in rows:
             print("\t".join(cell.plain for cell in row if cell.plain))
     elif rows:
-        from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
-        grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(headers))
+        grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=titled)
         for header in headers:
             grid.add_column(header, overflow="fold", no_wrap=header in FIXED)
         for row in rows:
             grid.add_row(*(Text(cell.pretty, cell.style) for cell in row))
-        Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto").print(grid)
+        _console().print(grid)
+
+
+def facts(values: dict[str, Cell]) -> None:
+    """Prints names with their values, one a line."""
+    table(["name", "value"], ([text(name, "bold"), cell] for name, cell in values.items()), titled=False)
+
+
+def heading(cell: Cell) -> None:
+    """Prints what the table below is about, for people only."""
+    if for_people():
+        from rich.text import Text
+
+        _console().print(Text(cell.pretty, cell.style))
+
+
+def _console():
+    from rich.console import Console
+
+    return Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
 
 
 def for_people() -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated
 from tyro.conf import Positional
 
 from auricle.cli.options import SHARED, InLibrary, option
-from auricle.cli.output import clock, jsonable, path, print_json, table, tags, text
+from auricle.cli.output import clock, facts, jsonable, path, print_json, tags, text
 
 
 @dataclass
@@ -31,5 +31,4 @@ class Command:
             "modified": text(datetime.fromtimestamp(recording.modified).astimezone().isoformat(timespec="seconds")),
             "tags": tags(recording.tags),
         }
-        facts = {name: text(value) for name, value in jsonable(recording).items() if value not in (None, "")}
-        table(["", ""], [[text(name, "bold"), cell] for name, cell in (facts | cells).items()])
+        facts({name: text(value) for name, value in jsonable(recording).items() if value not in (None, "")} | cells)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from auricle.cli.options import SHARED, InLibrary
-from auricle.cli.output import clock, print_json, table, text
+from auricle.cli.output import brief, clock, facts, print_json, text
 
 
 @dataclass
@@ -18,17 +18,17 @@ class Command:
         if self.library.json:
             print_json(stats)
             return
-        facts = {
+        values = {
             "library": f"{stats['library']}, {stats['bytes'] / 1e6:,.1f} MB",
             "files": f"{stats['files']:,}, of which {stats['recordings']:,} differ",
             "sound": clock(stats["seconds"]),
             "folders": ", ".join(stats["roots"]),
             "ears": counts(stats["ears"], " windows"),
             "formats": counts(stats["formats"]),
-            "tags": counts(stats["tags"]),
+            "tags": counts({brief(tag): count for tag, count in stats["tags"].items()}),
             "quarantined": f"{stats['quarantined']:,}",
         }
-        table(["", ""], [[text(name, "bold"), text(value)] for name, value in facts.items()])
+        facts({name: text(value) for name, value in values.items() if value})
 
 
 def counts(numbers: dict[str, int], unit: str = "") -> str:
