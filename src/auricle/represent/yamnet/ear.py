@@ -5,6 +5,7 @@ neighbours share one. Front-end and graph treat every row alike (see ``LogMel`` 
 bits alone, in any batch, and in any part of a recording that starts on a hop.
 """
 
+from functools import cached_property
 from os import PathLike
 from typing import Any
 
@@ -26,9 +27,6 @@ class YamnetEar:
     Args:
         name: ``yamnet@int8`` or ``yamnet@float``.
         graph: the ONNX file of it.
-
-    Raises:
-        WeightsError: the graph cannot be run.
     """
 
     sample_rate = 16_000
@@ -39,10 +37,14 @@ class YamnetEar:
     def __init__(self, name: str, graph: str | PathLike[str]):
         self.name = name
         self.classes = classes()
-        self._session = session(graph)
+        self._graph = graph
         self._front_end = LogMel(
             sample_rate=self.sample_rate, window=400, hop=160, fft=512, bands=64, low=125.0, high=7500.0, offset=0.001
         )
+
+    @cached_property
+    def _session(self):
+        return session(self._graph)  # when first needed: a search by words asks the ear for its classes only
 
     def hear(self, waveform: Waveform) -> Heard:
         """Hears mono ``waveform`` [window + (k - 1) * hop] in [-1, 1]: embeddings [k, 1024], scores [k, 521].
@@ -51,6 +53,7 @@ class YamnetEar:
 
         Raises:
             ValueError: the waveform is not mono or does not hold whole windows.
+            WeightsError: the graph cannot be run.
         """
         rows, rest = divmod(len(waveform) - self.window + self.hop, self.hop)
         if waveform.ndim != 1 or rows < 1 or rest:
