@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -109,6 +110,29 @@ def test_a_gap_between_time_stamps_becomes_silence(tmp_path):
     assert not waveform[RATE + 50 : 3 * RATE - 50].any()
     excerpt, _ = read(tmp_path / "a.mkv", mono=False, start=3.0)
     np.testing.assert_allclose(excerpt[50:-50], waveform[-len(excerpt) :][50:-50], atol=1e-6)
+
+
+@pytest.mark.parametrize("container", ["mov", "matroska"])
+def test_sound_that_begins_after_the_picture_keeps_its_time(tmp_path, container):
+    import av
+
+    target, samples = io.BytesIO(), sound(2.0, rate=RATE)
+    with av.open(target, "w", format=container) as file:
+        video, audio = file.add_stream("mpeg4", rate=10), file.add_stream("pcm_s16le", rate=RATE, layout="stereo")
+        video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
+        picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+        picture.pts, picture.time_base = 0, Fraction(1, 10)
+        file.mux(video.encode(picture))
+        file.mux(video.encode(None))
+        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout="stereo")
+        frame.sample_rate, frame.pts = RATE, RATE // 2
+        file.mux(audio.encode(frame))
+    (tmp_path / "a").write_bytes(target.getvalue())
+    waveform, _ = read(tmp_path / "a", mono=False)
+    assert probe(tmp_path / "a").duration == pytest.approx(2.5, abs=0.001)
+    assert not waveform[: RATE // 2].any()
+    np.testing.assert_allclose(waveform[RATE // 2 :], samples, atol=2**-15)
+    assert _shift(read(tmp_path / "a", mono=False, start=1.5)[0], waveform[RATE * 3 // 2 :]) <= 0.001 * RATE
 
 
 @pytest.mark.parametrize("channels", [1, 6, 8])

@@ -30,7 +30,8 @@ def stream(
     The blocks concatenate to the same samples whatever ``block`` is, bit by bit, and an excerpt is the slice
     ``[round(start * rate), round(end * rate))`` of the whole, to within the resampler's rounding (1e-5): decoding
     begins at a whole second, where both rates have a sample, at least one second ahead of ``start``. Excerpts of WAV,
-    FLAC, AIFF, MP3, Vorbis and Opus are exact to the sample; of Matroska to 1 ms, as its time stamps are.
+    FLAC, AIFF, MP3, Vorbis and Opus are exact to the sample; of Matroska to 1 ms, as its time stamps are. (AAC may
+    fill in noise of its decoder's own, which differs from pass to pass.) Of joined Ogg streams the first is read.
 
     NaN becomes 0, infinite values (and any beyond 2³¹) become ±1. Finite values above 1 are kept: floating-point
     recordings may be louder than full scale. Resampling is soxr's HQ: flat to 0.91 of the lower Nyquist frequency,
