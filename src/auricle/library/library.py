@@ -1,6 +1,7 @@
 """A library: one folder that remembers what was heard, and answers from it. The Python face of every verb."""
 
 import os
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,6 +38,7 @@ class Library:
         self.store = Store(path or library_dir())
         self._wanted_ear = ear
         self._searcher: Searcher | None = None
+        self._mapping = threading.Lock()
 
     @property
     def path(self) -> Path:
@@ -273,14 +275,21 @@ class Library:
 
     @property
     def searcher(self) -> Searcher:
-        """The mapped matrices; renewed when the library has changed since."""
+        """The mapped matrices; renewed when the library has changed since.
+
+        Safe to ask from several threads: one renews, and the others go on with what was mapped before.
+        """
         self._existing()
         name, spec = self._ear
         if self.store.ears and name not in self.store.ears:
             raise LibraryError(f"The ear {name} has not listened here", f"Run: auricle index --ear {spec}")
-        if self._searcher is None or self._searcher.index.version != self.store.version(name):
-            self._searcher = Searcher(self.store, name, lambda: open_ear(spec))
-        return self._searcher
+        mapped = self._searcher
+        if mapped is not None and (mapped.index.version == self.store.version(name) or self._mapping.locked()):
+            return mapped
+        with self._mapping:
+            if self._searcher is None or self._searcher.index.version != self.store.version(name):
+                self._searcher = Searcher(self.store, name, lambda: open_ear(spec))
+            return self._searcher
 
     def _existing(self) -> Store:
         if not self.store.exists:

@@ -6,7 +6,7 @@ text tower), examples through cosine. Parts mix by weight; what must not be ther
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +30,17 @@ Scores = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a query: a sentence, or (an excerpt of) a sound file; ``weight`` < 0 means "not like this"."""
+    """One part of a query: a sentence, (an excerpt of) a sound file, or the embedding of a sound.
+
+    A ``weight`` < 0 means "not like this".
+    """
 
     text: str = ""
     path: str = ""
     start: float = 0.0  # seconds
     end: float | None = None
     weight: float = 1.0
+    vector: Scores | None = field(default=None, compare=False)  # [dim], of the ear that answers
 
     @classmethod
     def words(cls, query: str) -> "Part":
@@ -139,8 +143,9 @@ class Searcher:
         vector: Scores | None = None  # when scored by cosine
 
     def _score(self, part: Part) -> "_Scored":
-        if part.path:
-            return self._by_vector(self._example(part), LIKE_MIN_SCORE)
+        if part.vector is not None or part.path:
+            vector = self._example(part) if part.vector is None else part.vector
+            return self._by_vector(vector, LIKE_MIN_SCORE)
         ear = self._ear()
         if isinstance(ear, TextEar):
             return self._by_vector(ear.embed_text([part.text])[0], ear.text_min_score)
@@ -161,13 +166,19 @@ class Searcher:
         """Mean embedding of an example: from the library when it holds the file, else by listening to it."""
         indexed = self.store.rows_by("path", [os.path.abspath(os.path.expanduser(part.path))])
         for row in indexed.values():
-            rows = self.rows_of(row["id"], part.start, part.end)
-            if len(rows) and os.path.exists(row["path"]) and os.path.getmtime(row["path"]) == row["modified"]:
-                return self.index.embeddings(rows).mean(axis=0)
+            if os.path.exists(row["path"]) and os.path.getmtime(row["path"]) == row["modified"]:
+                vector = self.vector_of(row["id"], part.start, part.end)
+                if vector is not None:
+                    return vector
         ear = self._ear()
         sound, _ = read(part.path, ear.sample_rate, start=part.start, end=part.end)
         heard = [heard.embeddings for _, _, heard in hear_blocks(ear, iter([sound]))]
         return np.concatenate(heard).mean(axis=0)
+
+    def vector_of(self, id: str, start: float = 0.0, end: float | None = None) -> Scores | None:
+        """Mean embedding [dim] of a stretch of a recording as it was indexed; None when this ear has not heard it."""
+        rows = self.rows_of(id, start, end)
+        return self.index.embeddings(rows).mean(axis=0) if len(rows) else None
 
     def rows_of(self, id: str, start: float = 0.0, end: float | None = None) -> NDArray[np.integer]:
         """Rows of one recording whose middle lies in [start, end] seconds (the nearest row if none does)."""

@@ -205,6 +205,12 @@ class Store:
                 f"It is SQL over the columns {', '.join(RECORDINGS.names)}, such as: duration > 60",
             ) from None
 
+    @property
+    def edition(self) -> int:
+        """Version of ``recordings``; it changes with every write. 0 while there is none."""
+        dataset = self._open("recordings")
+        return dataset.version if dataset is not None else 0
+
     def rows_by(self, key: str, values: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Rows of ``recordings`` whose ``key`` ("path" or "id") is among ``values``; one row for each value found."""
         found: dict[str, dict[str, Any]] = {}
