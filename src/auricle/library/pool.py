@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 AHEAD = 2  # files under way per worker: one being heard, one ready
 POLL_SECONDS = 0.25
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM")}
 
 
 def listen_in_processes(run: "Run", tasks: "Iterator[Task]") -> None:
@@ -37,7 +38,7 @@ def listen_in_processes(run: "Run", tasks: "Iterator[Task]") -> None:
 def _drain(run: "Run", tasks: "Iterator[Task]", workers: int | None = None) -> "list[Task]":
     """Works off ``tasks``; returns those under way when a worker died, [] when all are done."""
     workers = workers or run.workers
-    pool = ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(os.getpid(),))
+    pool = ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(os.getpid(),), env=ONE_THREAD)
     under_way: dict[Future[Listened], Task] = {}
     try:
         while True:
