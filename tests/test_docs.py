@@ -68,6 +68,22 @@ def test_python_runs(language, code, workplace):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.weights
+def test_the_demo_runs_twice(tmp_path):
+    """As it is, but in a folder of its own and with the packages that are installed here."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "demo", tmp_path / "scripts")
+    (tmp_path / "scripts" / "_setup").write_text('cd "$(dirname "$0")/.."\nuv() { :; }\n')
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    for _ in range(2):
+        demo = ["sh", str(tmp_path / "scripts" / "demo")]
+        done = subprocess.run(demo, cwd=tmp_path.parent, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "two dogs barking.mp3" in done.stdout
+        assert "brook 24k.mp3" in done.stdout
+
+
 def imported(code: str) -> set[str]:
     """Top-level packages a block imports."""
     names = set()
