@@ -1,0 +1,38 @@
+/** Sounds dropped on the page or recorded here. The server keeps them for an hour; the page keeps what it needs to draw. */
+
+import { ApiError } from "./api.js";
+import { peaksOf } from "./waveform.js";
+
+/** @typedef {{id: string, name: string, duration: number, url: string, peaks: import("./waveform.js").Peaks | null}} Upload */
+
+/** @type {Map<string, Upload>} */
+const known = new Map();
+
+/**
+ * @param {import("./api.js").Api} api
+ * @param {Blob} blob
+ * @param {string} name
+ * @returns {Promise<Upload>}
+ */
+export async function upload(api, blob, name) {
+  if (blob.size === 0) throw new ApiError(0, "There is no sound in it", "Record for a second or more, or drop another file");
+  const [{ upload: id, duration }, peaks] = await Promise.all([api.upload(blob, name), decode(blob)]);
+  const made = { id, name, duration, url: URL.createObjectURL(blob), peaks };
+  known.set(id, made);
+  return made;
+}
+
+/** What the page knows of an upload; undefined after a reload. */
+export function uploaded(/** @type {string} */ id) {
+  return known.get(id);
+}
+
+/** Peaks, or null when the browser cannot decode what the server can. */
+async function decode(/** @type {Blob} */ blob) {
+  const context = new OfflineAudioContext(1, 1, 44_100);
+  try {
+    return peaksOf(await context.decodeAudioData(await blob.arrayBuffer()));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,169 @@
+/** The map: every recording a point, alike ones close together. Hover to hear, lasso to collect; also as a list. */
+
+import { palette, themeColours } from "../colours.js";
+import { fill, h, icon, iconButton, setStyle } from "../dom.js";
+import { count } from "../format.js";
+import { bindKeys } from "../keys.js";
+import { go, href } from "../router.js";
+import { Scatter } from "../scatter.js";
+import { saveTo } from "../ui/save.js";
+import { empty, failed } from "../ui/states.js";
+
+const POLL = 1000; // ms between looks at a map that is being drawn up
+const HEARD = 4; // seconds played of a point
+const LISTED = 300; // recordings in the list
+const STEP = 0.08; // of the map for each arrow key
+
+/** @param {HTMLElement} root @param {import("../main.js").App} app @param {import("../router.js").Route} route */
+export function mount(root, app, route) {
+  const colour = route.params.get("colour") === "folder" ? "folder" : "tag";
+  const choice = h("select.compact", { "aria-label": "Colour by", onchange: () => go(href("map", "", { colour: choice.value })) },
+    h("option", { value: "tag" }, "Colour by tag"), h("option", { value: "folder" }, "Colour by folder"));
+  choice.value = colour;
+  const hear = h("input", { type: "checkbox", checked: app.store.settings.hover, onchange: () => app.store.set("hover", hear.checked) });
+  const canvas = h("canvas", { tabindex: 0, role: "application", "aria-label": "Map of the library. Arrow keys move, plus and minus zoom. The same recordings are listed below." });
+  const tip = h("div.tip", { hidden: true });
+  const board = h("div.board", {}, canvas, tip);
+  const legend = h("div.legend", { role: "group", "aria-label": "Legend" });
+  const chosen = h("div.chosen-row", { role: "status" });
+  const scatter = new Scatter(canvas, app.signal);
+  const lasso = h("button", { type: "button", "aria-pressed": "false", onclick: () => setLasso(!scatter.lassoing) }, icon("lasso"), "Lasso");
+  const list = h("details.panel.map-list", {}, h("summary", {}, "As a list"));
+  const toolbar = h("div.toolbar", {}, choice, lasso, h("label.check", {}, hear, "Hear on hover"), h("span.spring"),
+    iconButton("minus", "Zoom out (−)", { onclick: () => scatter.zoom(1 / 1.6) }),
+    iconButton("plus", "Zoom in (+)", { onclick: () => scatter.zoom(1.6) }),
+    iconButton("fit", "Show all (0)", { onclick: () => fit() }));
+  const body = h("div", {});
+  fill(root, h("h1", {}, "Map"), h("p.lead", {}, "What sounds alike lies close together."), body);
+  load();
+
+  /** @type {{points: number[][], recordings: any[], colours: string[]}} */
+  let map;
+  const off = new Set();
+
+  async function load() {
+    try {
+      const got = await app.api.map(colour);
+      if (app.signal.aborted) return;
+      if ("progress" in got && !got.points) {
+        fill(body, h("div.state", {}, h("h2", {}, "Drawing the map …"), h("progress", { max: 1, value: got.progress || null, "aria-label": "Drawing the map" })));
+        setTimeout(() => !app.signal.aborted && load(), POLL);
+        return;
+      }
+      map = got;
+      if (!map.points.length) return fill(body, empty("Nothing to map yet", "A map needs a few recordings.", h("a.button.primary", { href: href("library") }, "Index a folder")));
+      fill(body, toolbar, h("div.atlas", {}, board, legend), chosen, list);
+      show();
+    } catch (error) {
+      if (!app.signal.aborted) fill(body, failed(error, load));
+    }
+  }
+
+  function show() {
+    recolour();
+    scatter.setPoints(map.points);
+    fillLegend();
+    fillList();
+    canvas.setAttribute("aria-label", `Map of ${count(map.recordings.length, "recording")}. Arrow keys move, plus and minus zoom. The same recordings are listed below.`);
+  }
+
+  const hue = (/** @type {number} */ k) => (k < 0 ? themeColours()("muted") : palette()[k % palette().length]);
+  function recolour() {
+    if (!map) return;
+    const hues = map.colours.map((_, k) => hue(k));
+    const other = hue(-1);
+    scatter.colour = (i) => (off.has(map.points[i][2]) ? null : (hues[map.points[i][2]] ?? other));
+    scatter.outline = themeColours()("text");
+    scatter.request();
+  }
+
+  function fillLegend() {
+    const counts = new Map();
+    for (const [, , k] of map.points) counts.set(k, (counts.get(k) ?? 0) + 1);
+    fill(legend, [...counts].sort((a, b) => b[1] - a[1]).map(([k, n]) => {
+      const button = h("button.key", { type: "button", "aria-pressed": "true", title: "Show or hide", onclick: () => {
+        if (!off.delete(k)) off.add(k);
+        button.setAttribute("aria-pressed", String(!off.has(k)));
+        recolour();
+      } }, h("span.dot"), h("span.text", {}, map.colours[k] ?? "other"), h("span.files", {}, n.toLocaleString("en")));
+      setStyle(button, { "--colour": hue(k) });
+      return button;
+    }));
+  }
+
+  function fillList() {
+    const rows = map.recordings.slice(0, LISTED).map((recording) =>
+      h("li", {}, h("button.quiet.square", { type: "button", "aria-label": `Play ${recording.name}`, onclick: () => play(recording) }, icon("play")),
+        h("a", { href: href("recording", recording.id) }, recording.name), h("span.muted", {}, recording[colour] ?? "")));
+    const rest = map.recordings.length - rows.length;
+    fill(list, h("summary", {}, "As a list"), h("ul", {}, rows), rest > 0 && h("p.muted", {}, `and ${rest.toLocaleString("en")} more; the library lists them all.`));
+  }
+
+  const recordingOf = (/** @type {number} */ i) => map.recordings[map.points[i][3]];
+  const whole = (/** @type {any} */ { id, duration }) => ({ recording: id, start: 0, end: duration });
+  const play = (/** @type {any} */ recording) =>
+    app.player.play({ recording: recording.id, name: recording.name, start: 0, end: Math.min(HEARD, recording.duration ?? HEARD) });
+
+  function setLasso(/** @type {boolean} */ on) {
+    scatter.lassoing = on;
+    lasso.setAttribute("aria-pressed", String(on));
+    board.classList.toggle("lassoing", on);
+  }
+
+  function fit() {
+    scatter.view.zoom = 1;
+    scatter.moveTo(0.5, 0.5);
+  }
+
+  function showChosen() {
+    const recordings = [...new Set([...scatter.chosen].map(recordingOf))];
+    const clear = () => {
+      scatter.chosen.clear();
+      scatter.request();
+      fill(chosen);
+    };
+    if (!recordings.length) return clear();
+    setLasso(false);
+    fill(chosen, h("strong", {}, `${count(recordings.length, "recording")} inside`),
+      h("button.primary", { type: "button", onclick: async () => saveTo(app, await Promise.all(recordings.map(complete))) }, icon("save"), "Save to a collection"),
+      h("button", { type: "button", onclick: clear }, "Clear"));
+  }
+
+  /** A stretch over a whole recording; asks for its length where the map does not tell it. */
+  const complete = async (/** @type {any} */ recording) => whole(recording.duration ? recording : await app.api.recording(recording.id));
+
+  scatter.addEventListener("hover", (event) => {
+    const i = /** @type {CustomEvent} */ (event).detail;
+    tip.hidden = i < 0;
+    if (i < 0) return;
+    const recording = recordingOf(i);
+    const [x, y] = scatter.pixel(i);
+    fill(tip, h("strong", {}, recording.name), h("span", {}, [recording.tag, recording.folder].filter(Boolean).join(" · ")));
+    setStyle(tip, { left: `${Math.min(x, canvas.clientWidth - tip.offsetWidth - 8)}px`, top: `${y + 14}px` });
+    if (hear.checked) play(recording);
+  });
+  scatter.addEventListener("pick", (event) => {
+    const i = /** @type {CustomEvent} */ (event).detail;
+    if (i < 0) return;
+    const recording = recordingOf(i);
+    if (app.player.piece?.recording === recording.id) go(href("recording", recording.id));
+    else play(recording);
+  });
+  scatter.addEventListener("choose", showChosen);
+  window.addEventListener("themechange", () => {
+    recolour();
+    if (map) fillLegend();
+  }, { signal: app.signal });
+  const onMap = (/** @type {() => void} */ act) => () => document.activeElement === canvas && act();
+  const move = (/** @type {number} */ x, /** @type {number} */ y) => onMap(() => scatter.moveTo(scatter.view.x + (x * STEP) / scatter.view.zoom, scatter.view.y + (y * STEP) / scatter.view.zoom));
+  bindKeys({
+    ArrowLeft: move(-1, 0), ArrowRight: move(1, 0), ArrowUp: move(0, -1), ArrowDown: move(0, 1),
+    "+": () => scatter.zoom(1.6), "=": () => scatter.zoom(1.6), "-": () => scatter.zoom(1 / 1.6), "0": fit,
+    " ": () => app.player.toggle(),
+  }, app.signal);
+
+  return (/** @type {import("../router.js").Route} */ next) => {
+    fill(root);
+    mount(root, app, next);
+  };
+}
