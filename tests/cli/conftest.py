@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.dataset  # noqa: F401  # with pandas, which other tests need; the command imports it without
 import pytest
 import soundfile
 

@@ -28,6 +28,11 @@ def test_help_of_a_verb_imports_nothing_that_listens():
     assert not imported("search", "--help") & (HEAVY - {"tyro", "rich"})
 
 
+def test_asking_does_without_what_takes_long_to_import(indexed, sounds):
+    words = ("search", "--like", str(sounds / "low 1.wav"), "--library", str(indexed), "--offline")
+    assert not imported(*words) & {"pandas", "torch", "transformers", "scipy", "rich", "lancedb"}
+
+
 def test_help_names_every_verb(run):
     result = run("--help")
     assert result.code == 0

@@ -52,7 +52,7 @@ class Command:
     def run(self) -> int:
         from auricle.cli.progress import shown
 
-        library = self.library.open()
+        library = self.library.open(pandas=self.engine == "ray")
         with shown() as progress:
             report = library.index(
                 *self.paths,

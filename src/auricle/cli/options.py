@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -70,12 +71,35 @@ class InLibrary(Anywhere):
     ear: Annotated[str | None, option("NAME[@TAG]")] = None
     """Which ear listens or answers; NAME=FOLDER for weights of one's own (default: the library's first)."""
 
-    def open(self) -> "Library":
-        """The library these options name; it need not exist yet."""
+    def open(self, *, pandas: bool = False) -> "Library":
+        """The library these options name; it need not exist yet. ``pandas``: Arrow must get along with it."""
+        if not pandas:
+            _import_arrow_alone()
         from auricle.library import Library
 
         self.apply()
         return Library(self.library or os.environ.get("AURICLE_LIBRARY") or None, ear=self.ear)
+
+
+class _NoPandas:
+    """An import finder that knows better."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError("not needed here", name=name)
+
+
+def _import_arrow_alone() -> None:
+    """Imports Arrow as if pandas were not installed: it would import pandas only to look at its version, for a second.
+
+    Nothing in this process turns tables into data frames, and no other process is affected.
+    """
+    finder: Any = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        import pyarrow.dataset  # noqa: F401
+    finally:
+        sys.meta_path.remove(finder)
 
 
 @dataclass
