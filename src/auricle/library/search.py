@@ -22,6 +22,7 @@ from auricle.types import Ear, Hit, Tag, TextEar
 
 LIKE_MIN_SCORE = 0.35  # cosine below which two sounds have little in common
 KEEP = 0.5  # a hit reaches as far as its neighbours score this share of its best window
+SILENCE = "Silence"  # the class, where an ear has it, whose windows say nothing about an example
 WHY_TAGS = 4
 WHY_FLOOR = 0.05
 
@@ -170,15 +171,15 @@ class Searcher:
                 vector = self.vector_of(row["id"], part.start, part.end)
                 if vector is not None:
                     return vector
-        ear = self._ear()
-        sound, _ = read(part.path, ear.sample_rate, start=part.start, end=part.end)
-        heard = [heard.embeddings for _, _, heard in hear_blocks(ear, iter([sound]))]
-        return np.concatenate(heard).mean(axis=0)
+        return hear_example(self._ear(), part.path, part.start, part.end)
 
     def vector_of(self, id: str, start: float = 0.0, end: float | None = None) -> Scores | None:
         """Mean embedding [dim] of a stretch of a recording as it was indexed; None when this ear has not heard it."""
         rows = self.rows_of(id, start, end)
-        return self.index.embeddings(rows).mean(axis=0) if len(rows) else None
+        if not len(rows):
+            return None
+        silence = _silence(self._ear())
+        return _mean(self.index.embeddings(rows), codes.decode(self.index.codes_of(silence)[:, rows].T))
 
     def rows_of(self, id: str, start: float = 0.0, end: float | None = None) -> NDArray[np.integer]:
         """Rows of one recording whose middle lies in [start, end] seconds (the nearest row if none does)."""
@@ -260,6 +261,32 @@ class Searcher:
         heard = codes.decode(self.index.codes_at(first, last)).max(axis=1)
         best = np.argsort(-heard, kind="stable")[:WHY_TAGS]
         return tuple(Tag(classes[i], round(float(heard[i]), 4)) for i in best if heard[i] >= WHY_FLOOR)
+
+
+def hear_example(ear: Ear, path: str | os.PathLike[str], start: float = 0.0, end: float | None = None) -> Scores:
+    """Mean embedding [dim] of a sound file, or of a stretch of it in seconds.
+
+    Raises:
+        AudioError: the file cannot be heard.
+    """
+    sound, _ = read(path, ear.sample_rate, start=start, end=end)
+    heard = [heard for _, _, heard in hear_blocks(ear, iter([sound]))]
+    silence = [np.zeros((len(h.embeddings), 0)) if h.scores is None else h.scores[:, _silence(ear)] for h in heard]
+    return _mean(np.concatenate([h.embeddings for h in heard]), np.concatenate(silence))
+
+
+def _silence(ear: Ear) -> list[int]:
+    """The column of the class "Silence", none if the ear has no such class."""
+    return [c for c, name in enumerate(ear.classes) if name == SILENCE]
+
+
+def _mean(embeddings: Scores, silence: NDArray[np.floating]) -> Scores:
+    """Mean of the windows in which something is heard; of all when nothing is.
+
+    Pauses and padding would otherwise make every example with a gap look like every other.
+    """
+    sounding = ~(silence >= 0.5).any(axis=1)
+    return (embeddings[sounding] if sounding.any() else embeddings).mean(axis=0)
 
 
 def _weighted(query: str) -> tuple[str, float]:
