@@ -35,7 +35,7 @@ def random_network() -> Network:
         layers += [layer(channels, channels, 3, stride, channels), layer(channels, outputs, 1, 1, 1)]
         channels = outputs
     classifier = rng.integers(-127, 128, (521, 1024)).astype(np.int8)
-    return Network(0.048, 144, layers, classifier, 0.001, rng.normal(-3.0, 1.0, 521).astype(np.float32))
+    return Network(layers, classifier, 0.001, rng.normal(-3.0, 1.0, 521).astype(np.float32))
 
 
 def slow_convolution(x, weight, stride, groups):

@@ -33,25 +33,24 @@ def tiny_network() -> Network:
     layers = [layer((4, 1, 3, 3), 2, 1, 0.05), layer((4, 1, 3, 3), 1, 4, 0.04), layer((6, 4, 1, 1), 1, 1, 0.03)]
     layers += [layer((6, 1, 3, 3), 2, 6, 0.03), layer((5, 6, 1, 1), 1, 1, 0.02)]
     classifier = rng.integers(-127, 128, (7, 5)).astype(np.int8)
-    return Network(0.048, 144, layers, classifier, 0.01, rng.normal(0, 1, 7).astype(np.float32))
+    return Network(layers, classifier, 0.01, rng.normal(0, 1, 7).astype(np.float32))
 
 
 def slowly(network, patch, int8):
     """Embedding and scores of one patch [96, 64] by the definition of the operators."""
-    if int8:
-        x = np.clip(np.rint(patch[None] / np.float32(network.step)) + network.zero, 0, 255) - network.zero
-        step = np.float32(network.step)
-        for layer in network.layers:
+    x, step = patch[None], None
+    for layer in network.layers:
+        if step is None:  # float, or the first layer of int8
+            total = slow_convolution(x, layer.dequantised(), layer.stride, layer.groups) + layer.bias[:, None, None]
+        else:
             bias = np.rint(layer.bias / (layer.scale.astype(np.float64) * step))
             total = slow_convolution(x, layer.weight, layer.stride, layer.groups) + bias[:, None, None]
-            x = np.clip(np.rint(total * (step * layer.scale / np.float32(layer.step))[:, None, None]), 0, 255)
+            total *= step * layer.scale[:, None, None]
+        x = np.maximum(total, 0)
+        if int8:
             step = np.float32(layer.step)
-        x = x * float(step)
-    else:
-        x = patch[None]
-        for layer in network.layers:
-            x = slow_convolution(x, layer.dequantised(), layer.stride, layer.groups) + layer.bias[:, None, None]
-            x = np.maximum(x, 0)
+            x = np.clip(np.rint(x / step), 0, 255)
+    x = x * float(step or 1)
     embedding = x.mean(axis=(1, 2))
     logits = (network.classifier * network.scale) @ embedding + network.bias
     return embedding, 1 / (1 + np.exp(-logits))

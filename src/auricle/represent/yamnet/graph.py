@@ -1,16 +1,17 @@
 """YAMNet as ONNX graphs, written layer by layer from the tensors of a published 8-bit export.
 
-The export holds 27 convolutions, batch norm folded in, whose weights lie on an int8 grid per output channel, and the
-uint8 step of every activation. It hears one patch at a time and rounds its logits to multiples of 0.76, so only its
-numbers are kept, and two graphs are written anew, both ``logmel [n, 96, 64] -> embedding [n, 1024], scores [n, 521]``:
+The export holds 27 convolutions, batch norm folded in, whose weights lie on an int8 grid per output channel. It hears
+one patch at a time and rounds its logits to multiples of 0.76, so only its weights are kept, and two graphs are written
+anew, both ``logmel [n, 96, 64] -> embedding [n, 1024], scores [n, 521]``:
 
-- **int8**: ``QLinearConv`` on uint8 activations, then pooling and classifier in float64;
-- **float**: the same weights with float32 activations.
+- **float**: float32 activations.
+- **int8**: uint8 activations. The first layer, of one input channel, stays in float: that is faster, and the log-mel
+  is not rounded. Pooling and classifier are in float64.
 
-A row of the output never depends on its batch. In int8 every sum is one of integers and so exact in any order: int32 in
-the convolutions, and below 2**53 in the float64 of pooling and classifier (6 x 255 x 127 x 1024 < 2**28). In float the
-classifier is a 1x1 convolution, for a convolution goes through its batch image by image, while a matrix product is
-computed differently for one row and for many.
+A row of the output never depends on its batch. Integers add up to the same in any order, which covers all of int8 but
+the first layer: int32 in the convolutions, and below 2**53 in pooling and classifier (6 x 255 x 128 x 1024 < 2**28). In
+float, convolutions go through a batch image by image; a matrix product does not (one row takes another path than many),
+so the classifier is a 1x1 convolution as well.
 """
 
 import zipfile
@@ -25,6 +26,17 @@ from onnx import ModelProto, NodeProto, TensorProto, checker, helper, load_from_
 
 FRAMES, BANDS = 96, 64  # of one log-mel patch
 OPSET, IR_VERSION = 18, 8  # old enough for every ONNX Runtime that auricle runs on
+
+# Steps of int8's activations: the first layer's, then those of each later layer's depthwise and pointwise part. Found by
+# coordinate descent on the agreement with float, from the export's own steps (`calibrate` in benchmarks/ear.py).
+# fmt: off
+STEPS = (
+    0.0298,
+    0.057, 0.0487,  0.0658, 0.0771,  0.0657, 0.0399,  0.0572, 0.0295,  0.0511, 0.0373,  0.0329, 0.0206,  # layers 2-7
+    0.0424, 0.0209,  0.0333, 0.0253,  0.0347, 0.0495,  0.0297, 0.024,  0.00463, 0.00483,  # layers 8-12
+    0.00183, 0.00475,  0.0098, 0.0421,  # layers 13-14
+)
+# fmt: on
 
 
 class Layer(NamedTuple):
@@ -51,8 +63,6 @@ class Layer(NamedTuple):
 class Network(NamedTuple):
     """The tensors of a YAMNet."""
 
-    step: float  # of the log-mel input as uint8
-    zero: int  # the uint8 that stands for 0.0 in it
     layers: Sequence[Layer]
     classifier: NDArray[np.int8]  # [classes, dim]
     scale: float  # classifier * scale is the float weight
@@ -77,18 +87,15 @@ def read(path: str | PathLike[str]) -> Network:
         weight, scale = tensors[name], tensors[f"{name}_scale"]
         return np.rint(weight / scale.reshape(-1, *[1] * (weight.ndim - 1))).astype(np.int8), scale
 
-    def layer(conv: NodeProto, relu: NodeProto) -> Layer:
+    def layer(conv: NodeProto, step: float) -> Layer:
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in conv.attribute}
         weight, scale = on_grid(conv.input[1].removesuffix("_qdq"))
-        step = float(tensors[f"{relu.output[0]}_scale"])
         return Layer(weight, scale, tensors[conv.input[2]], attributes["strides"][0], attributes["group"], step)
 
-    convs, relus = ([node for node in graph.node if node.op_type == kind] for kind in ("Conv", "Relu"))
+    convs = [node for node in graph.node if node.op_type == "Conv"]
     classifier, scale = on_grid("model.classifier.weight")
     return Network(
-        step=float(tensors["audio_scale"]),
-        zero=int(tensors["audio_zero_point"]),
-        layers=[layer(conv, relu) for conv, relu in zip(convs, relus, strict=True)],
+        layers=[layer(conv, step) for conv, step in zip(convs, STEPS, strict=True)],
         classifier=classifier,
         scale=float(scale),
         bias=tensors["model.classifier.bias"],
@@ -98,14 +105,16 @@ def read(path: str | PathLike[str]) -> Network:
 def int8_graph(network: Network) -> ModelProto:
     """The graph with uint8 activations."""
     graph = _Writer()
-    step, zero = np.float32(network.step), np.uint8(network.zero)
-    x = graph.add("QuantizeLinear", graph.add("Unsqueeze", "logmel", np.array([1])), step, zero)
-    for layer in network.layers:
+    stem, *layers = network.layers
+    x = graph.add("Unsqueeze", "logmel", np.array([1]))
+    x = graph.add("Relu", graph.add("Conv", x, stem.dequantised(), stem.bias, **stem.geometry()))
+    step, zero = np.float32(stem.step), np.uint8(0)
+    x = graph.add("QuantizeLinear", x, step, zero)
+    for layer in layers:
         weight = layer.weight, layer.scale, np.zeros(len(layer.scale), np.int8)
         bias = np.rint(layer.bias / (layer.scale.astype(np.float64) * step)).astype(np.int32)
-        out = np.float32(layer.step), np.uint8(0)
-        x = graph.add("QLinearConv", x, step, zero, *weight, *out, bias, **layer.geometry())
-        step, zero = out
+        x = graph.add("QLinearConv", x, step, zero, *weight, np.float32(layer.step), zero, bias, **layer.geometry())
+        step = np.float32(layer.step)
     mean = float(step) / network.cells
     total = graph.add("ReduceSum", graph.cast(x, np.float64), np.array([2, 3]), keepdims=0)
     products = graph.add("MatMul", total, graph.cast(network.classifier.T, np.float64))
