@@ -16,7 +16,7 @@ from auricle.library.ingest import IndexReport, Progress, index
 from auricle.library.listen import TagSummary, hear_blocks, open_ear
 from auricle.library.search import Answer, Part, Searcher, listed
 from auricle.library.store import Store, to_recording
-from auricle.types import Event, Hit, Recording, Tag
+from auricle.types import Ear, Event, Hit, Recording, Tag
 
 DEFAULT_EAR = "yamnet"
 
@@ -60,6 +60,11 @@ class Library:
             if wanted in (name, spec, name.partition("@")[0]):
                 return name, spec
         return open_ear(wanted).name, wanted
+
+    @property
+    def listener(self) -> Ear:
+        """The ear that answers, loaded; once in each process."""
+        return open_ear(self._ear[1])
 
     # --- filling ---------------------------------------------------------------------------------------------------
 
