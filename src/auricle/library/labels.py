@@ -7,12 +7,13 @@ an append-only log (``labels.lance``), so any of them can be undone, in order, a
 import json
 import uuid
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import pyarrow as pa
 
 from auricle.errors import LibraryError, QueryError
+from auricle.library.changes import Changes
 from auricle.library.store import Store
 from auricle.types import Event
 
@@ -65,6 +66,7 @@ class Labels:
 
     def __init__(self, store: Store):
         self.store = store
+        self._changes = Changes(store, "labels", LOG)
 
     def __call__(self, recording: str | None = None) -> list[Label]:
         """Labels as they now stand, of one recording or of all, by start time."""
@@ -94,22 +96,12 @@ class Labels:
 
     def undo(self) -> dict[str, Any] | None:
         """Takes back the latest change that still stands: ``{"action", "label"}``, or None when there is none."""
-        log = self.store.log("labels")
-        undone = {row["undoes"] for row in log if row["action"] == "undo"}
-        for row in reversed(log):
-            if row["action"] != "undo" and row["change"] not in undone:
-                label = _label(row, 1)
-                self._log("undo", label, undoes=row["change"])
-                return {"action": row["action"], "label": label}
-        return None
+        undone = self._changes.undo()
+        return undone and {"action": undone["action"], "label": _label(undone, 1)}
 
     def _living(self) -> dict[str, Label]:
-        log = self.store.log("labels")
-        undone = {row["undoes"] for row in log if row["action"] == "undo"}
         living: dict[str, Label] = {}
-        for row in log:
-            if row["action"] == "undo" or row["change"] in undone:
-                continue
+        for row in self._changes.standing():
             if row["action"] == "remove":
                 living.pop(row["id"], None)
             else:
@@ -137,17 +129,9 @@ class Labels:
         self._log("set", label)
         return self._get(label.id)
 
-    def _log(self, action: str, label: Label, undoes: int | None = None) -> None:
-        facts = asdict(label) | {
-            "event": json.dumps(label.event) if label.event else None,
-            "created": datetime.now(UTC),
-            "action": action,
-            "undoes": undoes,
-        }
-        with self.store.lock(name="labels"):
-            facts["change"] = len(self.store.log("labels")) + 1
-            row = {name: facts[name] for name in LOG.names}
-            self.store.append("labels", pa.Table.from_pylist([row], schema=LOG))
+    def _log(self, action: str, label: Label) -> None:
+        event = json.dumps(label.event) if label.event else None
+        self._changes.write(action, **asdict(label) | {"event": event})
 
 
 def _label(row: dict[str, Any], version: int) -> Label:
