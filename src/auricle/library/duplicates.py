@@ -1,18 +1,20 @@
 """Which files hold the same sound: copies byte for byte, and the same recording encoded again."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from auricle.library.index import Index
+from auricle.library.search import Searcher
 from auricle.library.store import Store
 
 SAME_LENGTH = 0.15  # seconds two encodings of one recording may differ in length (codecs pad) …
 SAME_LENGTH_SHARE = 0.002  # … or this share of it (long files drift)
-SAME_MEAN = 0.95  # cosine of the two recordings' mean vectors, to be looked at window by window
-SAME_SOUND = 0.90  # mean cosine of windows at the same time
+SAME_MEAN = 0.9  # cosine of the two recordings' mean vectors, to be looked at window by window
+SAME_SOUND = 0.88  # mean cosine of windows at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Duplicates:
     duration: float  # seconds
 
 
-def duplicates(store: Store, index: Index | None, where: str | None = None) -> list[Duplicates]:
+def duplicates(store: Store, searcher: Searcher, where: str | None = None) -> list[Duplicates]:
     """All groups of two or more files: exact copies first, then re-encodings by falling score."""
     table = store.recordings(where, columns=["id", "path", "duration"]).to_pylist()
     paths: dict[str, list[str]] = defaultdict(list)
@@ -34,19 +36,20 @@ def duplicates(store: Store, index: Index | None, where: str | None = None) -> l
         paths[row["id"]].append(row["path"])
         durations[row["id"]] = row["duration"]
     groups = [Duplicates("copy", 1.0, tuple(p), durations[id]) for id, p in paths.items() if len(p) > 1]
-    for ids, score in re_encoded(index, durations) if index is not None and len(index) else []:
+    for ids, score in re_encoded(searcher.index, searcher.silent, durations) if len(searcher.index) else []:
         first_paths = tuple(paths[id][0] for id in ids)
         groups.append(Duplicates("re-encoded", round(score, 4), first_paths, durations[ids[0]]))
     return sorted(groups, key=lambda group: (group.kind, -group.score, group.paths))
 
 
-def re_encoded(index: Index, durations: dict[str, float]) -> list[tuple[list[str], float]]:
-    """Groups of recordings whose windows sound the same at the same times, with their lowest pairwise cosine."""
-    sketches = _by_recording(index, durations)
+def re_encoded(index: Index, silent: NDArray[np.bool_], durations: dict[str, float]) -> list[tuple[list[str], float]]:
+    """Groups of recordings whose windows sound the same at the same times, with their lowest pairwise cosine.
+
+    Windows silent in both say nothing and are passed over; recordings with nothing but silence are left out.
+    """
+    sketches, sounding = _by_recording(index, silent, durations)
     order = sorted(sketches, key=lambda id: durations[id])
-    means = {
-        id: vectors.mean(axis=0) / max(np.linalg.norm(vectors.mean(axis=0)), 1e-9) for id, vectors in sketches.items()
-    }
+    means = {id: _unit(vectors[sounding[id]].mean(axis=0)) for id, vectors in sketches.items()}
     parent = {id: id for id in order}
     weakest: dict[str, float] = defaultdict(lambda: 1.0)
 
@@ -62,7 +65,8 @@ def re_encoded(index: Index, durations: dict[str, float]) -> list[tuple[list[str
             if means[a] @ means[b] < SAME_MEAN:
                 continue
             count = min(len(sketches[a]), len(sketches[b]))
-            score = float(np.einsum("ij,ij->i", sketches[a][:count], sketches[b][:count]).mean())
+            cosines = np.einsum("ij,ij->i", sketches[a][:count], sketches[b][:count])
+            score = float(cosines[sounding[a][:count] | sounding[b][:count]].mean())
             if score >= SAME_SOUND:
                 first, second = root(a), root(b)
                 parent[second] = first
@@ -73,14 +77,20 @@ def re_encoded(index: Index, durations: dict[str, float]) -> list[tuple[list[str
     return [(ids, weakest[first]) for first, ids in groups.items() if len(ids) > 1]
 
 
-def _by_recording(index: Index, wanted: Iterable[str]) -> dict[str, np.ndarray]:
-    """Sketches [windows, width] of each recording, in time order."""
-    wanted, found = set(wanted), {}
-    for segment in index.segments:
+def _by_recording(
+    index: Index, silent: NDArray[np.bool_], wanted: Container[str]
+) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.bool_]]]:
+    """Sketches [windows, width] of each recording that sounds, in time order, and which windows do."""
+    sketches, sounding = {}, {}
+    for segment, offset in zip(index.segments, index.bounds, strict=False):
         order = np.lexsort((segment.start, segment.owner))
-        cuts = np.flatnonzero(np.diff(segment.owner[order])) + 1
-        for rows in np.split(order, cuts):
+        for rows in np.split(order, np.flatnonzero(np.diff(segment.owner[order])) + 1):
             id = segment.ids[segment.owner[rows[0]]]
-            if id in wanted:
-                found[id] = segment.sketch[rows]
-    return found
+            heard = ~silent[offset + rows]
+            if id in wanted and heard.any():
+                sketches[id], sounding[id] = segment.sketch[rows], heard
+    return sketches, sounding
+
+
+def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    return vector / max(float(np.linalg.norm(vector)), 1e-9)

@@ -233,7 +233,7 @@ class Library:
     def duplicates(self, where: str | None = None) -> list[Duplicates]:
         """Groups of files that hold the same sound: byte for byte, or encoded again."""
         self._existing()
-        return duplicates(self.store, self.searcher.index, where)
+        return duplicates(self.store, self.searcher, where)
 
     def recordings(self, where: str | None = None, limit: int | None = None) -> list[Recording]:
         """Indexed files, by path."""

@@ -7,6 +7,7 @@ text tower), examples through cosine. Parts mix by weight; what must not be ther
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from auricle.types import Ear, Hit, Tag, TextEar
 LIKE_MIN_SCORE = 0.35  # cosine below which two sounds have little in common
 KEEP = 0.5  # a hit reaches as far as its neighbours score this share of its best window
 SILENCE = "Silence"  # the class, where an ear has it, whose windows say nothing about an example
+SILENT = 0.5
 WHY_TAGS = 4
 WHY_FLOOR = 0.05
 
@@ -178,8 +180,13 @@ class Searcher:
         rows = self.rows_of(id, start, end)
         if not len(rows):
             return None
-        silence = _silence(self._ear())
-        return _mean(self.index.embeddings(rows), codes.decode(self.index.codes_of(silence)[:, rows].T))
+        return _mean(self.index.embeddings(rows), self.silent[rows])
+
+    @cached_property
+    def silent(self) -> NDArray[np.bool_]:
+        """Which rows hold nothing but silence [rows]; none, for an ear that cannot tell."""
+        heard = self.index.codes_of(_silence(self._ear()))
+        return np.any(heard >= codes.code_of(SILENT), axis=0, keepdims=True)[0]
 
     def rows_of(self, id: str, start: float = 0.0, end: float | None = None) -> NDArray[np.integer]:
         """Rows of one recording whose middle lies in [start, end] seconds (the nearest row if none does)."""
@@ -271,8 +278,8 @@ def hear_example(ear: Ear, path: str | os.PathLike[str], start: float = 0.0, end
     """
     sound, _ = read(path, ear.sample_rate, start=start, end=end)
     heard = [heard for _, _, heard in hear_blocks(ear, iter([sound]))]
-    silence = [np.zeros((len(h.embeddings), 0)) if h.scores is None else h.scores[:, _silence(ear)] for h in heard]
-    return _mean(np.concatenate([h.embeddings for h in heard]), np.concatenate(silence))
+    silent = [np.zeros(len(h.embeddings), bool) if h.scores is None else _is_silent(h.scores, ear) for h in heard]
+    return _mean(np.concatenate([h.embeddings for h in heard]), np.concatenate(silent))
 
 
 def _silence(ear: Ear) -> list[int]:
@@ -280,13 +287,16 @@ def _silence(ear: Ear) -> list[int]:
     return [c for c, name in enumerate(ear.classes) if name == SILENCE]
 
 
-def _mean(embeddings: Scores, silence: NDArray[np.floating]) -> Scores:
+def _is_silent(scores: Scores, ear: Ear) -> NDArray[np.bool_]:
+    return np.any(scores[:, _silence(ear)] >= SILENT, axis=1, keepdims=True)[:, 0]
+
+
+def _mean(embeddings: Scores, silent: NDArray[np.bool_]) -> Scores:
     """Mean of the windows in which something is heard; of all when nothing is.
 
     Pauses and padding would otherwise make every example with a gap look like every other.
     """
-    sounding = ~(silence >= 0.5).any(axis=1)
-    return (embeddings[sounding] if sounding.any() else embeddings).mean(axis=0)
+    return (embeddings if silent.all() else embeddings[~silent]).mean(axis=0)
 
 
 def _weighted(query: str) -> tuple[str, float]:
