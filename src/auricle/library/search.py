@@ -186,7 +186,7 @@ class Searcher:
     def silent(self) -> NDArray[np.bool_]:
         """Which rows hold nothing but silence [rows]; none, for an ear that cannot tell."""
         heard = self.index.codes_of(_silence(self._ear()))
-        return np.any(heard >= codes.code_of(SILENT), axis=0, keepdims=True)[0]
+        return np.logical_or.reduce(heard >= codes.code_of(SILENT), axis=0)
 
     def rows_of(self, id: str, start: float = 0.0, end: float | None = None) -> NDArray[np.integer]:
         """Rows of one recording whose middle lies in [start, end] seconds (the nearest row if none does)."""
@@ -288,7 +288,7 @@ def _silence(ear: Ear) -> list[int]:
 
 
 def _is_silent(scores: Scores, ear: Ear) -> NDArray[np.bool_]:
-    return np.any(scores[:, _silence(ear)] >= SILENT, axis=1, keepdims=True)[:, 0]
+    return np.logical_or.reduce(scores[:, _silence(ear)] >= SILENT, axis=1)
 
 
 def _mean(embeddings: Scores, silent: NDArray[np.bool_]) -> Scores:
