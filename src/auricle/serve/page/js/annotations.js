@@ -63,8 +63,9 @@ export class Annotations extends EventTarget {
 
   /** @param {{start: number, end: number, low: number | null, high: number | null, label: string}} region */
   async draw(region) {
-    await this.api.addLabel(this.recording, { ...region, verdict: "drawn" });
+    const { id } = await this.api.addLabel(this.recording, { ...region, verdict: "drawn" });
     await this.reload();
+    return this.items.find(({ label }) => label?.id === id);
   }
 
   async remove(/** @type {import("./api.js").Label} */ label) {

@@ -11,7 +11,7 @@
  * @typedef {{id: string, start: number, end: number, low: number | null, high: number | null, label: string,
  *   verdict: "confirmed" | "rejected" | "drawn" | "renamed", event: MachineEvent | null, version: number,
  *   created: string}} Label
- * @typedef {{hits: Hit[], windows: number, served_by: string, best: number, took: number}} Answer
+ * @typedef {{hits: Hit[], more: boolean, windows: number, served_by: string, best: number, took: number}} Answer
  */
 
 const BASE = "/api/v1";

@@ -17,7 +17,7 @@ const SVG = "http://www.w3.org/2000/svg";
  */
 export function h(selector, props = {}, ...children) {
   const [tag, ...classes] = selector.split(".");
-  const element = document.createElement(tag);
+  const element = /** @type {any} */ (document.createElement(tag));
   if (classes.length) element.classList.add(...classes);
   for (const [name, value] of Object.entries(props)) {
     if (value === null || value === undefined || value === false) continue;

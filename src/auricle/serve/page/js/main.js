@@ -14,8 +14,9 @@ import { announce, toast } from "./ui/toast.js";
 /**
  * What every view is given.
  * @typedef {{api: Api, player: Player, store: Store, signal: AbortSignal, toast: typeof toast, announce: typeof announce}} App
- * @typedef {{title: string, mount: (root: HTMLElement, app: App, route: import("./router.js").Route) =>
- *   void | ((route: import("./router.js").Route) => void)}} View  `mount` may return how to follow a new address
+ * @typedef {(route: import("./router.js").Route) => unknown} Follow
+ * @typedef {{mount: (root: HTMLElement, app: App, route: import("./router.js").Route) => Follow | void}} View
+ *   `mount` may return how to follow a new address of the same view; without it, the view is built anew
  */
 
 /** @type {Record<string, {icon: any, title: string, nav: boolean, load: () => Promise<View>}>} */
@@ -37,7 +38,9 @@ const api = new Api(store.settings.library);
 const player = new Player(api, store);
 const forever = new AbortController().signal;
 
-let shown = { name: "", id: "", library: "", leave: new AbortController(), follow: /** @type {any} */ (null) };
+/** @typedef {{name: string, id: string, library: string, leave: AbortController, follow: Follow | null}} Shown */
+/** @type {Shown} */
+let shown = { name: "", id: "", library: "", leave: new AbortController(), follow: null };
 
 async function show() {
   const route = parseRoute(location.hash);
@@ -47,6 +50,7 @@ async function show() {
 
   shown.leave.abort();
   const moved = shown.name !== "";
+  /** @type {Shown} */
   const mine = { name, id: route.id, library: api.library, leave: new AbortController(), follow: null };
   shown = mine;
   markCurrent(name);
@@ -114,7 +118,8 @@ async function fillLibraries(/** @type {HTMLSelectElement} */ select) {
     return; // the view itself says what is wrong
   }
   const names = libraries.map(({ name }) => name);
-  if (!names.includes(api.library)) switchTo(names[0] ?? "default");
+  if (api.library === "default" && names.length) api.library = shown.library = names[0];
+  else if (!names.includes(api.library)) switchTo(names[0] ?? "default");
   fill(select, names.map((name) => h("option", { value: name }, name)));
   select.value = api.library;
   select.hidden = names.length < 2;

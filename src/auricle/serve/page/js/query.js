@@ -80,7 +80,7 @@ export function toBody(/** @type {Query} */ query, /** @type {{limit: number, of
       min_duration: number(filters.min_duration),
       max_duration: number(filters.max_duration),
       after: filters.after || null,
-      before: filters.before || null,
+      before: filters.before ? `${filters.before}T23:59:59` : null, // the whole day
       where: hidden.length ? `id NOT IN (${hidden.map((id) => `'${id}'`).join(", ")})` : null,
     },
     min_score: query.all ? 0 : null,

@@ -2,7 +2,7 @@
 
 import { fitCanvas } from "./waveform.js";
 
-const RADIUS = 3.2; // pixels at rest; grows a little with the zoom
+const RADIUS = { least: 1.6, most: 6, area: 2500 }; // pixels: points together fill about so much of the board
 const REACH = 12; // pixels from the pointer within which a point is found
 const MARGIN = 0.06; // of the canvas around all points
 const CLICK = 4; // pixels a pointer may move and still click
@@ -17,6 +17,8 @@ export class Scatter extends EventTarget {
     this.canvas = canvas;
     /** @type {Float32Array} x and y of every point, each in [0, 1] */
     this.xy = new Float32Array();
+    /** @type {number[][]} points of each cell */
+    this.grid = [];
     /** @type {(i: number) => string | null} colour of a point; null hides it */
     this.colour = () => "gray";
     this.outline = "gray";
@@ -38,7 +40,7 @@ export class Scatter extends EventTarget {
   setPoints(points) {
     const bounds = [0, 1].map((k) => points.reduce(([a, b], p) => [Math.min(a, p[k]), Math.max(b, p[k])], [Infinity, -Infinity]));
     this.xy = new Float32Array(2 * points.length);
-    this.grid = Array.from({ length: CELLS * CELLS }, () => /** @type {number[]} */ ([]));
+    this.grid = Array.from({ length: CELLS * CELLS }, () => []);
     points.forEach((point, i) => {
       for (const k of [0, 1]) {
         const [low, high] = bounds[k];
@@ -83,7 +85,7 @@ export class Scatter extends EventTarget {
 
   /** The visible point nearest to a pixel, or -1. */
   find(/** @type {number} */ px, /** @type {number} */ py) {
-    if (!this.grid) return -1;
+    if (!this.grid.length) return -1;
     const [x0, y0] = this.unproject(px - REACH, py - REACH).map(cell);
     const [x1, y1] = this.unproject(px + REACH, py + REACH).map(cell);
     let [best, nearest] = [-1, REACH];
@@ -160,7 +162,8 @@ export class Scatter extends EventTarget {
     const { canvas } = this;
     if (!canvas.clientWidth) return;
     const context = fitCanvas(canvas);
-    const radius = RADIUS * this.view.zoom ** 0.25;
+    const share = Math.sqrt(RADIUS.area / Math.max(1, this.xy.length / 2));
+    const radius = Math.max(RADIUS.least, Math.min(RADIUS.most, share)) * this.view.zoom ** 0.25;
     const some = this.chosen.size > 0;
     for (let i = 0; i < this.xy.length / 2; i++) {
       const colour = this.colour(i);

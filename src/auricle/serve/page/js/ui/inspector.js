@@ -5,6 +5,8 @@ import { clock, hertz, span } from "../format.js";
 import { href } from "../router.js";
 import { open } from "./dialog.js";
 
+const SIGNS = /** @type {const} */ ({ confirmed: "check", rejected: "close", renamed: "pencil", drawn: "box" });
+
 /**
  * @typedef {import("../annotations.js").Item} Item
  * @typedef {import("./stage.js").Region} Region
@@ -59,7 +61,7 @@ function itemHead(/** @type {Item} */ item) {
 
 function judgement(/** @type {Item} */ item, /** @type {Acts} */ acts) {
   const verdict = item.label?.verdict;
-  const button = (name, key, label, pressed, run) =>
+  const button = (/** @type {any} */ name, key, label, pressed, run) =>
     h("button", { type: "button", "aria-pressed": pressed, onclick: run, title: `${label} (${key})` }, icon(name), label);
   return h(
     "div.row.judge",
@@ -86,7 +88,7 @@ function links(api, recording, { start, end }, acts) {
 
 function labelRow(/** @type {Item} */ item, /** @type {Acts} */ acts) {
   const label = /** @type {import("../api.js").Label} */ (item.label);
-  const sign = { confirmed: "check", rejected: "close", renamed: "pencil", drawn: "box" }[label.verdict];
+  const sign = SIGNS[label.verdict];
   return h(
     `li.${label.verdict}`,
     {},

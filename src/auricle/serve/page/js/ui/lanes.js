@@ -2,7 +2,7 @@
 
 import { palette } from "../colours.js";
 import { fill, h, icon, setStyle } from "../dom.js";
-import { span } from "../format.js";
+import { count, span } from "../format.js";
 
 const MOST_DRAWN = 600; // events on screen; zooming in shows the rest
 
@@ -14,7 +14,8 @@ const MOST_DRAWN = 600; // events on screen; zooming in shows the rest
  */
 export function lanes({ viewport, annotations, select, selected, signal }) {
   const element = h("div.lanes", { role: "group", "aria-label": "Events" });
-  /** @type {{track: HTMLElement, items: Item[]}[]} */
+  const note = h("p.muted.note");
+  /** @type {{lane: HTMLElement, track: HTMLElement, items: Item[]}[]} */
   let rows = [];
 
   function rebuild() {
@@ -22,22 +23,25 @@ export function lanes({ viewport, annotations, select, selected, signal }) {
     const colours = palette();
     rows = [...byName].map(([name, items], i) => {
       const track = h("div.track", { style: { "--colour": colours[i % colours.length] } });
-      element.append(h("div.lane", {}, h("span.lane-name", { title: name }, name), track));
-      return { name, track, items };
+      return { lane: h("div.lane", {}, h("span.lane-name", { title: name }, name), track), track, items };
     });
-    fill(element, rows.map(({ track }) => /** @type {Element} */ (track.parentElement)));
-    if (!rows.length) fill(element, h("p.muted.none", {}, "Nothing is named here. Draw a region to name what you hear."));
+    fill(element, rows.map(({ lane }) => lane), note);
     place();
   }
 
   function place() {
     let budget = MOST_DRAWN;
     const focused = /** @type {HTMLElement | null} */ (element.querySelector(":focus"))?.dataset.key;
-    for (const { track, items } of rows) {
+    let elsewhere = 0;
+    for (const { lane, track, items } of rows) {
       const visible = items.filter((item) => item.end > viewport.start && item.start < viewport.end).slice(0, Math.max(0, budget));
       budget -= visible.length;
       fill(track, visible.map((item) => bar(item)));
+      lane.hidden = !visible.length;
+      elsewhere += Number(lane.hidden);
     }
+    if (!rows.length) note.textContent = "Nothing is named here. Draw a region to name what you hear.";
+    else note.textContent = elsewhere ? `${count(elsewhere, "more name")} elsewhere in the recording` : "";
     if (focused) /** @type {HTMLElement | null} */ (element.querySelector(`[data-key="${CSS.escape(focused)}"]`))?.focus();
   }
 

@@ -9,7 +9,8 @@ import { ticks } from "../viewport.js";
 import { drawWaveform } from "../waveform.js";
 
 const CLICK = 4; // pixels a pointer may move and still click
-const WHEEL = 0.0022; // zoom for each pixel of the wheel
+const WHEEL = 0.009; // zoom for each pixel of the wheel
+const EDGE = 0.03; // of the width, where a time would be cut off
 
 /**
  * @typedef {{start: number, end: number, low: number | null, high: number | null}} Region
@@ -47,7 +48,8 @@ export function stage({ app, recording, viewport, overlay, on }) {
   function place() {
     setStyle(lens, { left: percent(viewport.start / viewport.duration), width: percent(viewport.length / viewport.duration) });
     const { times, digits } = ticks(viewport, surface.clientWidth < 500 ? 4 : 9);
-    fill(ruler, times.map((t) => h("span", { style: { left: percent(viewport.share(t)) } }, clock(t, digits))));
+    const marks = times.map((t) => ({ t, share: viewport.share(t) })).filter(({ share }) => share < 1 - EDGE);
+    fill(ruler, marks.map(({ t, share }) => h(`span${share < EDGE ? ".first" : ""}`, { style: { left: percent(share) } }, clock(t, digits))));
     placeRegion();
     placePlayhead();
   }
@@ -118,7 +120,7 @@ export function stage({ app, recording, viewport, overlay, on }) {
     for (const name of ["pointerup", "pointercancel"]) surface.addEventListener(name, up, { signal: gesture.signal });
   });
   surface.addEventListener("wheel", (/** @type {WheelEvent} */ event) => {
-    if (event.ctrlKey || event.metaKey) viewport.zoom(Math.exp(-event.deltaY * WHEEL * 4), viewport.at(at(event, surface).x));
+    if (event.ctrlKey || event.metaKey) viewport.zoom(Math.exp(-event.deltaY * WHEEL), viewport.at(at(event, surface).x));
     else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY))
       viewport.pan(((event.deltaX || event.deltaY) / surface.clientWidth) * viewport.length);
     else return; // the page scrolls

@@ -19,12 +19,11 @@ export function toast(message, action = null) {
     };
     box.append(h("button.quiet", { type: "button", onclick: act }, action.label));
   }
-  region?.append(box);
+  region?.replaceChildren(box);
   let timer = setTimeout(close, STAYS);
   box.addEventListener("pointerenter", () => clearTimeout(timer));
   box.addEventListener("focusin", () => clearTimeout(timer));
   box.addEventListener("pointerleave", () => (timer = setTimeout(close, STAYS)));
-  while (region && region.children.length > 3) region.firstElementChild?.remove();
 }
 
 /** Says something to screen readers only. */

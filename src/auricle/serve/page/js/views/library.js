@@ -165,7 +165,7 @@ function row(/** @type {import("../api.js").Recording} */ recording) {
   return h(
     "tr",
     {},
-    h("td", {}, h("a", { href: href("recording", recording.id) }, recording.name), h("span.muted", {}, recording.folder)),
+    h("td", {}, h("div.which", {}, h("a", { href: href("recording", recording.id) }, recording.name), h("span.muted", {}, recording.folder))),
     h("td.times", {}, length(recording.duration)),
     h("td", {}, recording.format),
     h("td.heard", {}, recording.tags.slice(0, 3).map(({ label }) => h("span.tag", {}, label))),

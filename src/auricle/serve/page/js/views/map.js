@@ -60,6 +60,7 @@ export function mount(root, app, route) {
   }
 
   function show() {
+    rank();
     recolour();
     scatter.setPoints(map.points);
     fillLegend();
@@ -67,20 +68,34 @@ export function mount(root, app, route) {
     canvas.setAttribute("aria-label", `Map of ${count(map.recordings.length, "recording")}. Arrow keys move, plus and minus zoom. The same recordings are listed below.`);
   }
 
-  const hue = (/** @type {number} */ k) => (k < 0 ? themeColours()("muted") : palette()[k % palette().length]);
+  /** Colour numbers by falling number of points; those beyond the palette share one grey. @type {number[]} */
+  let ranking = [];
+  const OTHER = -1;
+  const group = (/** @type {number} */ k) => (map.colours[k] && ranking.indexOf(k) < palette().length ? k : OTHER);
+  const hue = (/** @type {number} */ g) => (g === OTHER ? themeColours()("wave") : palette()[ranking.indexOf(g)]);
+
+  function rank() {
+    const counts = new Map();
+    for (const [, , k] of map.points) counts.set(k, (counts.get(k) ?? 0) + 1);
+    ranking = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a));
+  }
+
   function recolour() {
     if (!map) return;
-    const hues = map.colours.map((_, k) => hue(k));
-    const other = hue(-1);
-    scatter.colour = (i) => (off.has(map.points[i][2]) ? null : (hues[map.points[i][2]] ?? other));
+    const groups = map.colours.map((_, k) => group(k));
+    const hues = new Map(groups.map((g) => [g, hue(g)]));
+    scatter.colour = (i) => {
+      const g = groups[map.points[i][2]] ?? OTHER;
+      return off.has(g) ? null : (hues.get(g) ?? hue(OTHER));
+    };
     scatter.outline = themeColours()("text");
     scatter.request();
   }
 
   function fillLegend() {
     const counts = new Map();
-    for (const [, , k] of map.points) counts.set(k, (counts.get(k) ?? 0) + 1);
-    fill(legend, [...counts].sort((a, b) => b[1] - a[1]).map(([k, n]) => {
+    for (const [, , k] of map.points) counts.set(group(k), (counts.get(group(k)) ?? 0) + 1);
+    fill(legend, [...counts].sort(([a, n], [b, m]) => Number(a === OTHER) - Number(b === OTHER) || m - n).map(([k, n]) => {
       const button = h("button.key", { type: "button", "aria-pressed": "true", title: "Show or hide", onclick: () => {
         if (!off.delete(k)) off.add(k);
         button.setAttribute("aria-pressed", String(!off.has(k)));

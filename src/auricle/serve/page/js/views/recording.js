@@ -187,7 +187,8 @@ function show(root, app, recording) {
     const start = region ?? { start: here, end: Math.min(duration, here + 1), low: null, high: null };
     const made = await askRegion(start, { duration, names: names() });
     if (drawing) toggleDrawing();
-    if (made) await attempt(() => annotations.draw(made), `Added ${made.label}`);
+    const drawn = made && (await attempt(() => annotations.draw(made), `Added ${made.label}`));
+    if (drawn) select(drawn);
   }
 
   async function undo() {

@@ -133,15 +133,14 @@ export function mount(root, app, route) {
   }
 
   function show(/** @type {import("../api.js").Answer} */ answer, /** @type {number} */ offset) {
-    const full = answer.hits.length === PAGE;
     if (offset === 0) {
       list.set(answer.hits);
       fill(results, answer.hits.length ? list.element : nothing(answer));
     } else list.add(answer.hits);
-    const hits = count(list.size(), "hit") + (full ? " so far" : "");
+    const hits = count(list.size(), "hit") + (answer.more ? " so far" : "");
     summary.textContent = list.size() ? `${hits} in ${count(answer.windows, "window")}, ${Math.max(1, Math.round(1000 * answer.took))} ms` : "";
     if (!list.size()) app.announce("Nothing like that here");
-    fill(more, full && h("button", { type: "button", onclick: () => ask(offset + PAGE) }, "More hits"));
+    fill(more, answer.more && h("button", { type: "button", onclick: () => ask(offset + PAGE) }, "More hits"));
   }
 
   function nothing(/** @type {import("../api.js").Answer} */ answer) {

@@ -23,7 +23,7 @@ export function mount(root, app, route) {
 async function overview(/** @type {HTMLElement} */ root, /** @type {import("../main.js").App} */ app) {
   const name = h("input", { type: "text", required: true, maxlength: 80, placeholder: "squeaky hinge", autocomplete: "off" });
   const words = h("input", { type: "text", maxlength: 200, placeholder: "door creaking", autocomplete: "off" });
-  const form = h("form.panel.start", {}, h("label.field", {}, "Name of the sound", name), h("label.field", {}, "Start from sounds like", words),
+  const form = h("form.panel.begin", {}, h("label.field", {}, "Name of the sound", name), h("label.field", {}, "Start from sounds like", words),
     h("button.primary", {}, "Start"));
   form.addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
