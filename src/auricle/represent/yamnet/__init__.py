@@ -70,7 +70,7 @@ CARD = Card(
 )
 
 
-GRAPHS = 2  # version of the graphs that ``graph`` writes; a new one has them written anew
+GRAPHS = 3  # version of the graphs that ``graph`` writes; a new one has them written anew
 
 
 def load(tag: str = "int8") -> "YamnetEar":
