@@ -23,6 +23,7 @@ VERBS = {  # verb -> what it does and the module that does it
     "events": ("show what was heard when", "auricle.cli.events"),
     "tag": ("say what files sound like, without a library", "auricle.cli.tag"),
     "duplicates": ("find files that hold the same sound", "auricle.cli.duplicates"),
+    "serve": ("open the page and the HTTP API", "auricle.cli.serve"),
     "stats": ("show the library in numbers", "auricle.cli.stats"),
     "show": ("show what is known of one file", "auricle.cli.show"),
     "export": ("write events or recordings to a file", "auricle.cli.export"),

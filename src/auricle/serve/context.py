@@ -1,0 +1,61 @@
+"""What the routes of one server share, and how they get it."""
+
+import os
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Request
+
+from auricle.serve.cache import Cache
+from auricle.serve.jobs import Jobs
+from auricle.serve.limits import MIB, Limits
+from auricle.serve.schemas import ErrorBody, RecordingId
+from auricle.serve.shelf import Served, Shelf
+from auricle.serve.uploads import Uploads
+from auricle.serve.work import Workers
+
+
+@dataclass
+class Context:
+    """One server: its libraries, its threads, what it keeps in memory."""
+
+    shelf: Shelf
+    limits: Limits
+    jobs: Jobs
+    uploads: Uploads = field(init=False)
+    searching: Workers = field(init=False)
+    listening: Workers = field(init=False)
+    drawn: Cache = field(default_factory=lambda: Cache(64 * MIB))
+
+    def __post_init__(self):
+        cores = os.cpu_count() or 1
+        self.uploads = Uploads(self.limits)
+        self.searching = Workers(max(4, cores), self.limits.wait)
+        self.listening = Workers(max(2, cores), self.limits.wait)  # decoding, so that searches need not queue behind it
+
+    def close(self) -> None:
+        self.jobs.close()
+        self.searching.close()
+        self.listening.close()
+        self.uploads.close()
+
+
+def context(request: Request) -> Context:
+    return request.app.state.context
+
+
+Here = Annotated[Context, Depends(context)]
+
+
+def _served(lib: Annotated[str, Path(description="Name of a library, or `default`")], here: Here) -> Served:
+    return here.shelf[lib]
+
+
+Lib = Annotated[Served, Depends(_served)]
+Rec = Annotated[RecordingId, Path(description="Content id of a recording")]
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer besides its result, for the schema."""
+    always = (400, 401, 403, 404, 408, 409, 422, 500, 503)
+    return {status: {"model": ErrorBody} for status in sorted({*always, *statuses})}

@@ -1,0 +1,21 @@
+"""The routes: one module a resource, each a ``router``; they translate between HTTP and the library, nothing more."""
+
+from fastapi import APIRouter, FastAPI
+
+from auricle.serve.context import errors
+from auricle.serve.routes import index, labels, libraries, login, page, recordings, search, sound
+
+LIBRARY = (libraries.one, recordings.router, search.router, sound.router, labels.router, index.one)
+
+
+def attach(app: FastAPI, base: str) -> None:
+    """Adds every route: the API below ``base``, the page and the login beside it."""
+    library = APIRouter(prefix="/libraries/{lib}")
+    for router in LIBRARY:
+        library.include_router(router)
+    api = APIRouter(prefix=base, responses=errors())
+    for router in (libraries.router, library, index.router):
+        api.include_router(router)
+    app.include_router(api)
+    app.include_router(login.router)
+    page.attach(app)
