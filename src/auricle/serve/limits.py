@@ -3,15 +3,19 @@
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from auricle.errors import AuricleError
 from auricle.serve.errors import RefusalError, answer, refuse
 
 log = logging.getLogger(__name__)
 
 MIB = 2**20
+FORM = MIB // 2  # bytes around the file in a form
+LINGER = 5.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,14 @@ class Bounds:
             self.active[lane] -= 1
 
     async def _bounded(self, lane: str, scope: Scope, receive: Receive, send: Send) -> None:
-        body = _Body(receive, self.limits.upload + MIB if lane == "uploads" else self.limits.body, self.limits)
+        body = _Body(receive, self.limits.upload + FORM if lane == "uploads" else self.limits.body, self.limits)
         started = False
 
         async def sending(message: Message) -> None:
             nonlocal started
             started = True
+            if body.too_large and message["type"] == "http.response.body":
+                message = {**message, "more_body": True}
             async with asyncio.timeout(self.limits.stall):
                 await send(message)
 
@@ -73,9 +79,14 @@ class Bounds:
             if not started:
                 if not isinstance(error, RefusalError):
                     log.exception("%s %s", scope["method"], scope["path"])
-                await answer(error)(scope, receive, send)
-            elif not isinstance(error, TimeoutError):  # a reader that stalled; returning closes its connection
+                await answer(error)(scope, receive, sending)
+            elif isinstance(error, AuricleError):  # a recording that is damaged in its middle
+                log.warning("%s %s: %s", scope["method"], scope["path"], error)
+            elif not isinstance(error, TimeoutError):  # a reader that stalled
                 raise
+        if body.too_large:
+            await body.drain()
+            await send({"type": "http.response.body"})
 
 
 class _Body:
@@ -84,7 +95,7 @@ class _Body:
     def __init__(self, receive: Receive, most: int, limits: Limits):
         self._receive, self.most, self.limits = receive, most, limits
         self.began = time.monotonic()
-        self.count, self.whole = 0, False
+        self.count, self.whole, self.too_large = 0, False, False
 
     async def receive(self) -> Message:
         """The next message; once the body is whole, waits for the client to leave as long as it takes.
@@ -105,9 +116,17 @@ class _Body:
         self.count += len(message.get("body", b""))
         self.whole = not message.get("more_body", False)
         if self.count > self.most:
-            size = f"{self.most / MIB:g} MiB"
+            self.too_large = True
+            size = f"{self.most // MIB} MiB"
             raise RefusalError(413, f"The request is larger than {size}", "Send less at once, or a shorter excerpt")
         return message
+
+    async def drain(self) -> None:
+        """Reads and drops the rest, for a moment: a connection closed on a client that still sends loses its answer."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                while not self.whole:
+                    self.whole = not (await self._receive()).get("more_body", False)
 
 
 def _lane(scope: Scope) -> str:
