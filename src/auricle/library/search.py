@@ -134,8 +134,8 @@ class Searcher:
             self._refine(total, parts, scored, wanted, allowed)
         if min_score is None:
             min_score = max(s.threshold for p, s in zip(parts, scored, strict=True) if p.weight > 0)
-        runs = self._runs(total, limit, min_score, one_per_recording)
-        return Answer(self._hits(runs), len(total), served_by, float(total.max()))
+        runs = self.runs(total, limit, min_score, one_per_recording)
+        return Answer(self.hits(runs), len(total), served_by, float(total.max()))
 
     # --- scoring ---------------------------------------------------------------------------------------------------
 
@@ -218,8 +218,8 @@ class Searcher:
 
     # --- from rows to stretches ------------------------------------------------------------------------------------
 
-    def _runs(
-        self, total: Scores, limit: int, min_score: float, one_per_recording: bool
+    def runs(
+        self, total: Scores, limit: int, min_score: float = 0.0, one_per_recording: bool = False
     ) -> list[tuple[int, int, float]]:
         """Best stretches as (first row, last row, score): each grows from its peak over neighbours that still fit."""
         rows = np.flatnonzero(total >= max(min_score, 1e-6))
@@ -249,7 +249,8 @@ class Searcher:
                 break
         return runs
 
-    def _hits(self, runs: list[tuple[int, int, float]]) -> list[Hit]:
+    def hits(self, runs: Sequence[tuple[int, int, float]]) -> list[Hit]:
+        """Stretches of rows (first, last, score) as people get them."""
         ids = [self.index.ids[self.index.owner[first]] for first, _, _ in runs]
         rows = self.store.rows_by("id", set(ids))
         hits = []
