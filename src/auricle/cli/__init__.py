@@ -24,6 +24,7 @@ VERBS = {  # verb -> what it does and the module that does it
     "tag": ("say what files sound like, without a library", "auricle.cli.tag"),
     "duplicates": ("find files that hold the same sound", "auricle.cli.duplicates"),
     "serve": ("open the page and the HTTP API", "auricle.cli.serve"),
+    "mcp": ("let language models search, as an MCP server", "auricle.cli.mcp"),
     "stats": ("show the library in numbers", "auricle.cli.stats"),
     "show": ("show what is known of one file", "auricle.cli.show"),
     "export": ("write events or recordings to a file", "auricle.cli.export"),
@@ -43,7 +44,7 @@ Listens once to a folder of recordings, then answers anything asked of it.
 verbs:
 {chr(10).join(f"  {verb:<11} {what}" for verb, (what, _) in VERBS.items())}
 
-`auricle VERB --help` explains a verb. Every verb takes --json; --version prints {__version__}.
+`auricle VERB --help` explains a verb. Every verb but mcp takes --json; --version prints {__version__}.
 The library is --library DIR, or $AURICLE_LIBRARY, or a folder in the user's data directory.
 """
 
