@@ -1,5 +1,9 @@
 """The log-mel front-end against YAMNet's published conventions: bank, spots, means; a slow oracle; bits by block."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -116,6 +120,20 @@ def test_a_part_that_starts_on_a_block_has_the_bits_of_the_whole(log_mel, start,
     part = log_mel(waveform[start * hop :][: 400 + 160 * (frames - 1)])
     whole = log_mel(waveform)[start * log_mel.BLOCK :][:frames]
     assert np.array_equal(part, whole)
+
+
+def test_the_number_of_threads_does_not_change_a_bit(log_mel):
+    waveform = float32(np.random.default_rng(1).normal(0, 0.1, 40_000))
+    code = f"""
+import numpy as np
+from auricle.features.mel import LogMel
+waveform = np.random.default_rng(1).normal(0, 0.1, 40_000).astype(np.float32)
+print(LogMel(**{SETTINGS})(waveform).tobytes().hex())
+"""
+    for threads in ("1", "2", "4"):
+        environment = os.environ | {"OPENBLAS_NUM_THREADS": threads}
+        run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert bytes.fromhex(run.stdout) == log_mel(waveform).tobytes()
 
 
 @pytest.mark.parametrize("shape", [(399,), (0,), (400, 2), (1, 400)])

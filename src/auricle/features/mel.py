@@ -59,6 +59,7 @@ class LogMel:
     Frames go through in blocks of ``BLOCK``, counted from the first sample; the last block is filled up. So every
     matrix product has the same shape, and a frame's value depends on nothing but its own samples and its place in the
     block: a part of a recording that starts on a multiple of ``BLOCK * hop`` samples gives the same bits as the whole.
+    The products are small enough for BLAS to do each on one thread, so the number of threads does not matter either.
 
     Args:
         sample_rate: Hz.
@@ -72,6 +73,7 @@ class LogMel:
     """
 
     BLOCK = 48  # frames; 48 transforms of 512 points in float64 stay within the second-level cache
+    SMALL = 2**18  # multiplications of a matrix product, up to which OpenBLAS does it on one thread
 
     def __init__(
         self,
@@ -88,6 +90,8 @@ class LogMel:
         self.window, self.hop, self.fft, self.bands = window, hop, fft, bands
         self.offset = np.float32(offset)
         self.bank = mel_bank(sample_rate, fft, bands, low, high).astype(np.float32)
+        rows = next(rows for rows in (48, 24, 12, 8, 6, 4, 3, 2, 1) if rows * self.bank.size <= self.SMALL or rows == 1)
+        self._products = self.BLOCK // rows, rows, -1  # shape of a block: 4 x 12 x 257 for a bank of 257 x 64
 
     def __call__(self, waveform: Waveform) -> NDArray[np.float32]:
         """Log-mel [frames, bands] of ``waveform`` [samples], with ``1 + (samples - window) // hop`` frames.
@@ -110,7 +114,7 @@ class LogMel:
             np.fft.rfft(padded, out=spectrum)
             np.multiply(squares, squares, out=squares)
             np.sqrt(squares[..., 0] + squares[..., 1], out=magnitude, casting="same_kind")
-            np.matmul(magnitude, self.bank, out=mel)
+            np.matmul(magnitude.reshape(self._products), self.bank, out=mel.reshape(self._products))
             np.add(mel, self.offset, out=mel)
             np.log(mel[: len(block)], out=result[start : start + len(block)])
         return result
