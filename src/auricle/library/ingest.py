@@ -85,8 +85,8 @@ def index(
         raise AuricleError(f"There is no engine {engine!r}", "Use --engine local or --engine ray")
     found = walk(paths, include, exclude, follow_links)
     first = next(found, None)  # a misspelt path is reported before anything is written
-    store.remember(roots=[os.path.abspath(os.path.expanduser(path)) for path in paths])
     with store.lock(wait):
+        store.remember(roots=[os.path.abspath(os.path.expanduser(path)) for path in paths])
         run = Run(store, ear, workers or os.cpu_count() or 1, retry, progress)
         return run([first, *found] if first else [], engine)
 
@@ -116,31 +116,36 @@ class Run:
             row["path"]: row for row in store.recordings(columns=["path", "id", "size", "modified"]).to_pylist()
         }
         self.quarantine = store.quarantine
-        self.copies: list[Task] = []
+        self.first: dict[str, str] = {}  # content id -> the path under which it is heard
+        self.copies: list[Task] = []  # other paths with the same content
         store.journal("start", ear=self.ear.name, engine=engine)
         try:
-            tasks = self.new_content(self.fresh(found))
-            if engine == "ray":
-                from auricle.library.ray_engine import listen_with_ray
-
-                listen_with_ray(self, tasks)
-            else:
-                from auricle.library.pool import listen_in_processes
-
-                listen_in_processes(self, tasks)
-        except KeyboardInterrupt:
-            report.stopped = True
-        self.commit()
+            try:
+                self.listen(self.new_content(self.fresh(found)), engine)
+            except KeyboardInterrupt:
+                report.stopped = True
+            self.commit()
+        finally:
+            shutil.rmtree(self.staging.parent, ignore_errors=True)
         self.link_copies()
-        shutil.rmtree(self.staging.parent, ignore_errors=True)
         store.quarantine = self.quarantine
         self.drop_moved()
-        if report.changed or report.moved:
+        if report.changed or report.moved or report.stopped:
             store.sweep()
         store.compact()
         store.journal("end", heard=report.heard, quarantined=report.quarantined, stopped=report.stopped)
         self.tell(now=True)
         return report
+
+    def listen(self, tasks: Iterator[Task], engine: str) -> None:
+        if engine == "ray":
+            from auricle.library.ray_engine import listen_with_ray
+
+            listen_with_ray(self, tasks)
+        else:
+            from auricle.library.pool import listen_in_processes
+
+            listen_in_processes(self, tasks)
 
     # --- what is new -----------------------------------------------------------------------------------------------
 
@@ -167,7 +172,6 @@ class Run:
 
     def new_content(self, fresh: list[Candidate]) -> Iterator[Task]:
         """Identifies files by content, ahead of the workers, and yields those that were never heard."""
-        queued: set[str] = set()
         with ThreadPoolExecutor(1) as pool:
             hashing: deque[tuple[Candidate, Future[str]]] = deque()
             upcoming = iter(fresh)
@@ -184,10 +188,10 @@ class Run:
                 except AuricleError as error:
                     self.refuse(item, error)
                     continue
-                if id in self.heard or id in queued:
+                if id in self.heard or id in self.first:
                     self.copies.append((item, id))
                 else:
-                    queued.add(id)
+                    self.first[id] = item.path
                     yield item, id
 
     # --- what became of it -----------------------------------------------------------------------------------------
@@ -243,14 +247,14 @@ class Run:
     def commit(self) -> None:
         """Windows first, then the recordings that own them, in two atomic commits."""
         self.committed = time.monotonic()
-        if not self.waiting:
+        waiting, self.waiting = self.waiting, []  # so that none is committed twice should Ctrl-C come in between
+        if not waiting:
             return
-        batches = (batch for listened in self.waiting for batch in staged_batches(listened))
+        batches = (batch for listened in waiting for batch in staged_batches(listened))
         self.store.append_windows(self.ear.name, self.schema, batches)
-        self.add_recordings(self.waiting)
-        for listened in self.waiting:
+        self.add_recordings(waiting)
+        for listened in waiting:
             Path(listened.staged).unlink()
-        self.waiting = []
         self.store.quarantine = self.quarantine
 
     def add_recordings(self, listened: list[Listened]) -> None:
@@ -263,7 +267,7 @@ class Run:
         self.store.upsert(pa.Table.from_pylist(rows, schema=RECORDINGS))
 
     def link_copies(self) -> None:
-        """Lists files whose content was heard under another name: their rows are copies of that one's."""
+        """Lists files whose content was heard under another name: what became of that one becomes of them."""
         twins = self.store.rows_by("id", {id for _, id in self.copies})
         rows = []
         for item, id in self.copies:
@@ -271,6 +275,8 @@ class Run:
                 rows.append(twins[id] | {"path": item.path, "size": item.size, "modified": item.modified})
                 self.report.copies += item.path not in self.known
                 self.done(item)
+            elif (first := self.first.get(id)) in self.report.problems:
+                self.set_aside(item.path, self.report.problems[first], item)
         self.store.upsert(pa.Table.from_pylist(rows, schema=RECORDINGS))
 
     def drop_moved(self) -> None:

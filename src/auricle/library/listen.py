@@ -4,7 +4,6 @@ These functions run inside worker processes (and Ray tasks). They know nothing o
 goes into a file of Arrow batches, which whoever commits then reads back.
 """
 
-import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from auricle.audio import metadata, probe, stream
-from auricle.errors import AudioError, LibraryError
+from auricle.audio import metadata, open_regular, probe, stream
+from auricle.errors import AudioError
 from auricle.hub import load
 from auricle.library import codes
-from auricle.library.store import ear_schema
+from auricle.library.store import ear_schema, writing
 from auricle.types import Ear, Heard, Tag, Waveform, windows_in
 
 BLOCK_WINDOWS = 64  # windows heard at a time: 31 s for the default ear; the rows do not depend on it
@@ -69,10 +68,11 @@ def content_id(path: str) -> str:
     """Identity of a file: the BLAKE3 hash of its bytes, 32 hexadecimal digits."""
     from blake3 import blake3
 
+    open_regular(path).close()  # a pipe or a device would never end
     try:
         return blake3().update_mmap(path).hexdigest(length=16)
     except OSError as error:
-        raise AudioError(path, f"cannot be read ({error.strerror})", "Check its permissions and the disk") from None
+        raise AudioError(path, f"It cannot be read ({error.strerror})", "Check its permissions and the disk") from None
 
 
 def listen(path: str, id: str, ear_spec: str, staging: str) -> Listened:
@@ -90,17 +90,17 @@ def listen(path: str, id: str, ear_spec: str, staging: str) -> Listened:
     summary = TagSummary(ear.classes)
     samples = 0
     try:
-        with pa.OSFile(str(part), "wb") as file, pa.ipc.new_stream(file, ear_schema(ear)) as sink:
+        with (
+            writing(staging),
+            pa.OSFile(str(part), "wb") as file,
+            pa.ipc.new_stream(file, ear_schema(ear)) as sink,
+        ):
             for first, block, heard in hear_blocks(ear, stream(path, ear.sample_rate, block=30.0)):
                 samples = first * ear.hop + block
                 sink.write_batch(_batch(ear, id, first, samples, heard))
                 summary.add(heard.scores)
-    except BaseException as error:
+    except BaseException:
         part.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise LibraryError(
-                f"The disk of {staging} is full", "Free some space and run again: nothing is lost"
-            ) from None
         raise
     staged = part.with_suffix(".arrow")
     part.replace(staged)

@@ -6,6 +6,7 @@ killer) takes only its own file with it: suspects are retried one by one and the
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -66,6 +67,7 @@ def _drain(run: "Run", tasks: "Iterator[Task]", workers: int | None = None) -> "
 def _start_worker(parent: int) -> None:
     """Leaves Ctrl-C to the parent and ends with it, even when the parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _silence_decoders()
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -73,3 +75,13 @@ def _start_worker(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _silence_decoders() -> None:
+    """Sends what C libraries write to standard error nowhere; Python's own errors still arrive there.
+
+    The MP3 decoder comments on every damaged frame; what matters of it comes back as an exception.
+    """
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)

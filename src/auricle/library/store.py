@@ -12,8 +12,10 @@ Commit order makes a kill harmless: the windows of a recording are appended in o
 ``recordings`` appears. Windows without a recording are therefore leftovers of an interrupted run and are swept.
 """
 
+import errno
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -96,13 +98,7 @@ class Store:
         return _read_json(self.path / "library.json", {})
 
     def remember(self, roots: Iterable[str] = (), ears: dict[str, str] | None = None) -> None:
-        """Creates the library if needed and notes which folders were indexed and which ears (name -> spec) listened."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LibraryError(
-                f"Cannot create the library {self.path}: {error.strerror}", "Choose another --library"
-            ) from None
+        """Notes which folders were indexed and which ears (name -> spec) listened; to be called under the lock."""
         about = self.about or {"schema": SCHEMA_VERSION, "created": _now(), "roots": [], "ears": {}}
         about |= {
             "auricle": __version__,
@@ -141,19 +137,21 @@ class Store:
         """Holds the right to write: one process at a time for each ``name``, released even by a kill.
 
         Raises:
-            LibraryError: another process is writing and ``wait`` is false.
+            LibraryError: another process is writing and ``wait`` is false; the disk is full or refuses to be written.
         """
         from filelock import FileLock, Timeout
 
         lock = FileLock(self.path / f"{name}.lock")
-        try:
-            lock.acquire(timeout=-1 if wait else 0)
-        except Timeout:
-            raise LibraryError(
-                f"Another auricle is writing to {self.path}", "Wait until it is done and run again"
-            ) from None
-        with lock:
-            yield
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=-1 if wait else 0)
+            except Timeout:
+                raise LibraryError(
+                    f"Another auricle is writing to {self.path}", "Wait until it is done and run again"
+                ) from None
+            with lock:
+                yield
 
     @property
     def ended_cleanly(self) -> bool:
@@ -342,6 +340,30 @@ def to_recording(row: dict[str, Any]) -> Recording:
         longitude=row["longitude"],
         tags=tuple(Tag(*pair) for pair in zip(row["tags"] or (), row["tag_scores"] or (), strict=True)),
     )
+
+
+@contextmanager
+def writing(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Around writes below ``folder``: says in words why the disk refuses them. What was committed before stays.
+
+    Raises:
+        LibraryError: no space is left, or the folder may not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        told = re.search(r"\(os error (\d+)\)", str(error))  # Lance gives the system's error in its text only
+        code = error.errno or (int(told[1]) if told else 0)
+        if code in (errno.ENOSPC, errno.EDQUOT):
+            raise LibraryError(
+                f"The disk of {os.fspath(folder)} is full", "Free some space and run again: nothing is lost"
+            ) from error
+        if code in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise LibraryError(
+                f"{os.fspath(folder)} cannot be written ({os.strerror(code)})",
+                "Check its permissions, or choose another --library",
+            ) from error
+        raise
 
 
 def write_json(path: Path, value: Any) -> None:
