@@ -65,7 +65,7 @@ async function show() {
     fill(root, failed(error, show));
   }
   if (moved) {
-    root.focus({ preventScroll: true });
+    if (!root.contains(document.activeElement)) root.focus({ preventScroll: true });
     window.scrollTo(0, 0);
     announce(VIEWS[name].title);
   }

@@ -173,7 +173,8 @@ export function mount(root, app, route) {
   app.api.facets().then((facets) => !app.signal.aborted && panel.show(query, facets), () => {});
   app.signal.addEventListener("abort", () => asked.abort());
   follow(route);
-  if (!matchMedia("(pointer: coarse)").matches) box.input.focus({ preventScroll: true });
+  box.input.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => event.key === "ArrowDown" && list.focusFirst());
+  if (!asksSomething(query) && !matchMedia("(pointer: coarse)").matches) box.input.focus({ preventScroll: true });
   return follow;
 }
 
