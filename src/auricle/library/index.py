@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auricle.library.store import Store, windows_table
+from auricle.library.store import Store, windows_table, writing
 
 SKETCH = 128  # dimensions scanned for every window: one million windows are 512 MB and about 20 ms
 SHORTLIST = 2_000  # windows whose true embeddings are compared
@@ -58,9 +58,10 @@ class Index:
         self.dataset: Any = store.windows(ear)
         self.folder = store.path / "cache" / windows_table(ear)
         fragments = self.dataset.get_fragments() if self.dataset is not None else []
-        if fragments:
-            _ = self.basis  # may empty the cache, so before anything is read from it
-        self.segments = [Segment(self._prepare(fragment)) for fragment in fragments if fragment.count_rows()]
+        with writing(self.folder):
+            if fragments:
+                _ = self.basis  # may empty the cache, so before anything is read from it
+            self.segments = [Segment(self._prepare(fragment)) for fragment in fragments if fragment.count_rows()]
         self._drop_stale({_key(fragment) for fragment in fragments})
         self.bounds = np.cumsum([0, *map(len, self.segments)])
 
@@ -146,9 +147,9 @@ class Index:
         part.mkdir(parents=True, exist_ok=True)
         count = fragment.count_rows()
         classes = fragment.schema.field("scores").type.list_size if "scores" in fragment.schema.names else 0
-        sketch = np.lib.format.open_memmap(part / "sketch.npy", "w+", np.float32, (count, self.basis.width))
+        sketch = _new_matrix(part / "sketch.npy", np.float32, (count, self.basis.width))
         if classes:
-            codes = np.lib.format.open_memmap(part / "codes.npy", "w+", np.uint8, (classes, count))
+            codes = _new_matrix(part / "codes.npy", np.uint8, (classes, count))
         owners, starts, ends, row = [], [], [], 0
         columns = ["recording", "start", "end", "embedding", *(["scores"] if classes else [])]
         for batch in fragment.to_batches(columns=columns, batch_size=READ_ROWS):
@@ -220,6 +221,15 @@ def matrix(column) -> NDArray:
     """A fixed-size-list column as a matrix [rows, size]."""
     column = column.combine_chunks() if hasattr(column, "combine_chunks") else column
     return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), column.type.list_size)
+
+
+def _new_matrix(path: Path, dtype: type, shape: tuple[int, int]) -> NDArray:
+    """A matrix in a new file, to be filled in place."""
+    matrix = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    if hasattr(os, "posix_fallocate"):  # or a disk that fills up would end the process (SIGBUS), not raise
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return matrix
 
 
 def _key(fragment) -> str:

@@ -173,7 +173,7 @@ class Store:
 
     def _open(self, table: str):
         folder = self.path / f"{table}.lance"
-        if not (folder / "_versions").is_dir():
+        if not any((folder / "_versions").glob("*.manifest")):  # none after a first write that failed, either
             return None
         try:
             return self._lance.dataset(str(folder))
