@@ -2,16 +2,18 @@
 
 import itertools
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from starlette.responses import StreamingResponse
 
 from auricle.audio import probe
 from auricle.serve import schemas
 from auricle.serve.confine import Confined
 from auricle.serve.context import Here, Lib, Rec, errors
 from auricle.serve.errors import RefusalError
-from auricle.serve.ranges import FRESH, not_modified, ranged
+from auricle.serve.ranges import FRESH, Chunks, not_modified, ranged
 from auricle.serve.sound import LARGEST, Wav, is_played, media_type, peaks
 from auricle.serve.spectrogram import Scale, Theme, View, tile
 from auricle.types import Recording
@@ -146,23 +148,25 @@ def _stretch(recording: Recording, start: float, end: float | None) -> tuple[flo
     return start, last
 
 
-def _ranged(request: Request, size, chunks, kind: str, tag: str, file: Confined | None = None) -> Response:
-    """The answer, with its first bytes at hand: what cannot be decoded is told instead of broken off."""
-    if unchanged := not_modified(request, tag):
-        if file:
-            file.close()
-        return unchanged
+def _ranged(request: Request, size: int, chunks: Chunks, kind: str, tag: str, file: Confined | None = None) -> Response:
+    """The answer, with its first bytes at hand: what cannot be decoded is told instead of broken off.
+
+    ``file`` is what ``chunks`` reads and closes; it is closed here when nothing is to be sent of it.
+    """
 
     def begun(first: int, last: int) -> Iterator[bytes]:
         pieces = chunks(first, last)
         return itertools.chain([next(pieces, b"")], pieces)
 
-    try:
-        return ranged(request, size, begun, media_type=kind, tag=tag)
-    except RefusalError:
+    with ExitStack() as unused:
         if file:
-            file.close()
-        raise
+            unused.enter_context(file)
+        if unchanged := not_modified(request, tag):
+            return unchanged
+        answer = ranged(request, size, begun, media_type=kind, tag=tag)
+        if isinstance(answer, StreamingResponse):
+            unused.pop_all()
+        return answer
 
 
 def _read(file: Confined, first: int, last: int) -> Iterator[bytes]:
