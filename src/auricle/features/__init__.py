@@ -1,0 +1,1 @@
+"""Features of sound computed without torch: log-mel spectrograms."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import auricle
-from auricle.data.audioset import classes
+from auricle.data.audioset import classes, descriptions, mids
 from auricle.represent.yamnet import CARD
 from auricle.represent.yamnet.ear import BATCH, YamnetEar
 from auricle.represent.yamnet.graph import float_graph, int8_graph
@@ -92,7 +92,9 @@ def test_importing_it_is_light():
 
 
 def test_class_list():
-    assert len(set(classes())) == 521
+    assert len(set(classes())) == len(set(mids())) == 521
+    assert set(descriptions()) == set(classes())
+    assert all(descriptions().values())
 
 
 def sweep(start, rate):

@@ -38,7 +38,7 @@ class YamnetEar:
         self.name = name
         self.classes = classes()
         self._graph = graph
-        self._front_end = LogMel(
+        self.front_end = LogMel(
             sample_rate=self.sample_rate, window=400, hop=160, fft=512, bands=64, low=125.0, high=7500.0, offset=0.001
         )
 
@@ -69,5 +69,5 @@ class YamnetEar:
 
     def _patches(self, waveform: Waveform) -> NDArray[np.float32]:
         """Log-mel of every window [k, 96, 64]."""
-        frames = self._front_end(waveform)
+        frames = self.front_end(waveform)
         return np.ascontiguousarray(sliding_window_view(frames, 96, axis=0)[::48].transpose(0, 2, 1))
