@@ -17,9 +17,9 @@ trained on AudioSet (Gemmeke et al., ICASSP 2017).
 Without torch it is an ONNX graph behind the front-end of ``auricle.features`` (``ear``, ``graph``); the same network as
 a torch module that can be trained, with maps for the public checkpoints, is in ``model``.
 
-Deviations: the weights that a package index carries are the published ones rounded to 8 bits, so scores differ from the
-original's by some percent; the front-end is exact. ``int8`` also rounds activations to 8 bits. It is the default: two to
-four times as fast as ``float``, and it tags as well (benchmarks/ear.py). The training procedure was never published.
+Deviations: the weights that a package index carries are the published ones rounded to 8 bits, so scores differ from
+the original's by some percent; the front-end is exact. ``int8`` also rounds activations to 8 bits. It is the default:
+two to four times as fast as ``float``, and it tags as well (benchmarks/ear.py). How the authors trained is unpublished.
 """
 
 from functools import partial

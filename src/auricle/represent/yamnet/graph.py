@@ -13,8 +13,8 @@ the first layer: int32 in the convolutions, and below 2**53 in pooling and class
 float, convolutions go through a batch image by image; a matrix product does not (one row takes another path than many),
 so the classifier is a 1x1 convolution as well.
 
-On x86 without VNNI, ONNX Runtime adds pairs of 8-bit products in saturating 16 bits. Of the pairs in real recordings one
-in 60,000 saturates: scores there differ a little from other machines', not from row to row.
+On x86 without VNNI, ONNX Runtime adds pairs of 8-bit products in saturating 16 bits. Of the pairs in real recordings
+one in 60,000 saturates: scores differ a little from those of other machines, not from row to row.
 """
 
 import zipfile
