@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from auricle.library.index import SHORTLIST, Index
 from auricle.library.listen import hear_blocks
 from auricle.library.store import Store
 from auricle.types import Ear, Hit, Tag, TextEar
+
+if TYPE_CHECKING:
+    from auricle.library.words import Context
 
 LIKE_MIN_SCORE = 0.35  # cosine below which two sounds have little in common
 KEEP = 0.5  # a hit reaches as far as its neighbours score this share of its best window
@@ -160,7 +164,15 @@ class Searcher:
 
         words = Words.for_classes(tuple(ear.classes))
         query = words.query(part.text)
-        return self._Scored(query.score(self.index.codes_of(query.classes)), words.min_score)
+        return self._Scored(query.score(self.index.codes_of(query.classes), self._context), words.min_score)
+
+    @cached_property
+    def _context(self) -> "Context":
+        """The neighbourhood of each row; the windows of a recording follow one another in the table."""
+        from auricle.library.words import Context
+
+        starts = np.flatnonzero(np.diff(self.index.owner, prepend=-1))
+        return Context(starts, len(self.index), self._ear().hop / self._ear().sample_rate)
 
     def _by_vector(self, vector: Scores, threshold: float) -> "_Scored":
         return self._Scored(np.maximum(self.index.similarity(vector), 0), threshold, vector)
