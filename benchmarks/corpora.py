@@ -1,11 +1,12 @@
-"""Real recordings to search in: what the sound folders of free games and teaching programs hold, labelled by file name.
+"""Real recordings to search in: the sounds of free games and teaching programs, labelled by their file names.
 
-Nothing is kept in the repository. A Debian package is fetched from the machine's own mirror (``apt-get download``, which
-verifies it) and unpacked once into a cache folder, never installed. Two pools share no package:
+Nothing is kept in the repository. A Debian package is fetched from the machine's own mirror (``apt-get download``,
+which verifies it) and unpacked once into a cache folder, never installed.
 
-- ``TEST``: ESC-10 (400 clips of 5 s, a local folder) among about 1,450 distractors, 480 MB of downloads;
-- ``DEV``: about 1,200 recordings, 2.2 GB of downloads, for choosing parameters; with its unlabelled ones about 1,900,
-  the background of the calibration.
+- ``TEST``: about 1,450 recordings, the distractors among which the 400 clips of ESC-10 (a local folder) are looked
+  for; 480 MB of downloads.
+- ``DEV``: about 1,500 recordings with 80 labels, for choosing parameters; 2.2 GB of downloads. It shares the field
+  recordings of three packages with ``TEST``, for there are few, but none that holds a sound of ESC-10.
 
 **Labels** were given by file name alone, before any score was seen. The first glob that matches a file decides: a
 label, ``OTHER`` (certainly none of the sounds asked for) or ``UNSURE`` (the name does not say; never in an evaluation).
@@ -385,8 +386,7 @@ _OPENSFX_DEV = {
     "68 *": "ape",
 }
 
-# Packages of which nothing is in TEST: the background that the calibration is measured on.
-BACKGROUND = (
+DEV = (
     Package("0ad-data", "audio", _0AD, default=UNSURE),
     Package("widelands-data", "usr/share/games/widelands/data", _WIDELANDS, default=UNSURE),
     Package("supertux-data", "usr/share/games/supertux2", _SUPERTUX, default=UNSURE),
@@ -395,10 +395,6 @@ BACKGROUND = (
     Package("sound-icons", "usr/share/sounds/sound-icons", _SOUND_ICONS, default=UNSURE),
     Package("asterisk-core-sounds-it-wav", "usr/share/asterisk/sounds", {"*/silence/*": UNSURE}, "speech", limit=200),
     Package("asterisk-moh-opsound-wav", "usr/share/asterisk/moh", default="music"),
-)
-
-DEV = (
-    *BACKGROUND,
     Package("tuxpaint-stamps-default", "usr/share/tuxpaint/stamps", _TUXPAINT_DEV, default=UNSURE),
     Package("gcompris-qt-data", "usr/share/gcompris-qt/rcc", _GCOMPRIS_DEV, default=UNSURE),
     Package("openttd-opensfx", "usr/share/games/openttd/baseset/opensfx", _OPENSFX_DEV, default=UNSURE),
@@ -411,8 +407,8 @@ def esc10(folder: Path) -> Iterator[Clip]:
         yield Clip(path, path.parent.name, "esc10")
 
 
-def clips(packages: tuple[Package, ...], cache: Path, unsure: bool = False) -> list[Clip]:
-    """The recordings of ``packages``, fetched and unpacked into ``cache`` on the first call; with ``unsure`` ones or not.
+def clips(packages: tuple[Package, ...], cache: Path) -> list[Clip]:
+    """The recordings of ``packages`` whose names are sure, fetched and unpacked into ``cache`` on the first call.
 
     Of files with the same bytes, the first counts.
     """
@@ -422,8 +418,7 @@ def clips(packages: tuple[Package, ...], cache: Path, unsure: bool = False) -> l
         by_label: dict[str, list[Path]] = {}
         for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()):
             by_label.setdefault(_label(package, path.relative_to(folder).as_posix()), []).append(path)
-        if not unsure:
-            by_label.pop(UNSURE, None)
+        by_label.pop(UNSURE, None)
         for label, paths in by_label.items():
             for path in _spaced(paths, package.limit):
                 found.setdefault(hashlib.blake2b(path.read_bytes()).digest(), Clip(path, label, package.name))
