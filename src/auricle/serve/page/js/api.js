@@ -75,7 +75,7 @@ export class Api {
     return `${this.root}/recordings/${recording}/audio?${query(range)}`;
   }
 
-  /** @param {string} recording @param {Record<string, any>} options start, end, width, height, scale, max_frequency, theme */
+  /** @param {string} recording @param {Record<string, any>} options start, end, width, height, scale, max_frequency, floor, theme */
   spectrogramUrl(recording, options) {
     const { start, end, ...rest } = options;
     return `${this.root}/recordings/${recording}/spectrogram?${query({ start: round(start), end: round(end), ...rest })}`;
@@ -138,6 +138,7 @@ export class Api {
   renameCollection = (/** @type {string} */ id, /** @type {string} */ name) =>
     this.call(`./collections/${id}`, { method: "PATCH", json: { name } });
   removeCollection = (/** @type {string} */ id) => this.call(`./collections/${id}`, { method: "DELETE" });
+  undoCollection = () => this.call("./collections/undo", { method: "POST" });
   addItems = (/** @type {string} */ id, /** @type {Stretch[]} */ stretches) =>
     this.call(`./collections/${id}/items`, { method: "POST", json: { items: stretches } });
   removeItem = (/** @type {string} */ id, /** @type {string} */ item) =>

@@ -8,6 +8,7 @@ const TILE = 512; // pixels wide
 const HEIGHT = 256;
 const KEPT = 160; // tiles
 const FINEST = 9; // 2^9 pixels per second
+export const FLOOR = -90; // dB of the faintest colour: below lies what codecs leave behind
 const RETRY = 8; // failed tiles are asked for again after so many seconds
 
 export class Spectrogram {
@@ -83,6 +84,7 @@ export class Spectrogram {
       height: HEIGHT,
       scale: this.axis.scale,
       max_frequency: Math.round(this.axis.top),
+      floor: FLOOR,
       theme: isDark() ? "dark" : "light",
     });
   }

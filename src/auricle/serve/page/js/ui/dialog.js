@@ -9,7 +9,7 @@ import { h } from "../dom.js";
  * @returns {Promise<string | null>} null when cancelled
  */
 export function ask(title, { value = "", label = "Name", action = "Save", suggestions = [] } = {}) {
-  const input = h("input", { type: "text", value, required: true, maxlength: 200, autocomplete: "off", list: "suggestions" });
+  const input = h("input", { type: "text", value, required: true, maxlength: 200, autocomplete: "off", list: suggestions.length > 0 && "suggestions" });
   const list = h("datalist", { id: "suggestions" }, suggestions.map((text) => h("option", { value: text })));
   const form = h(
     "form",

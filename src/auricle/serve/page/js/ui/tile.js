@@ -4,6 +4,7 @@ import { isDark, themeColours } from "../colours.js";
 import { h, icon } from "../dom.js";
 import { span } from "../format.js";
 import { loadImage, whenSeen } from "../lazy.js";
+import { FLOOR } from "../spectrogram.js";
 import { drawWaveform } from "../waveform.js";
 
 const SHORTEST = 4; // seconds shown at least
@@ -44,7 +45,7 @@ export function tile(hit, app) {
   );
 
   const paint = async () => {
-    const options = { ...shown, ...PIXELS, scale: "mel", theme: isDark() ? "dark" : "light" };
+    const options = { ...shown, ...PIXELS, scale: "mel", floor: FLOOR, theme: isDark() ? "dark" : "light" };
     const url = api.spectrogramUrl(hit.recording, options);
     await loadImage(url);
     picture.src = url;

@@ -7,7 +7,7 @@ import { ask } from "../ui/dialog.js";
 import { hitList } from "../ui/hit-list.js";
 import { empty, failed, message, skeletons } from "../ui/states.js";
 
-/** @typedef {{id: string, name: string, items?: any[], count?: number}} Collection */
+/** @typedef {{id: string, name: string, count: number, seconds: number}} Collection */
 
 /** @param {HTMLElement} root @param {import("../main.js").App} app @param {import("../router.js").Route} route */
 export function mount(root, app, route) {
@@ -23,7 +23,7 @@ export function mount(root, app, route) {
       const all = /** @type {Collection[]} */ (await app.api.collections());
       if (app.signal.aborted) return;
       const shown = all.find(({ id }) => id === route.id) ?? all[0];
-      fill(side, h("ul.list", {}, all.map((c) => h("li", {}, h("a", { href: href("collections", c.id), "aria-current": c === shown && "page" }, c.name)))), create);
+      fill(side, h("ul.list", {}, all.map((c) => h("li", {}, h("a", { href: href("collections", c.id), "aria-current": c === shown && "page" }, c.name, h("span.files", {}, c.count))))), create);
       if (shown) await showOne(shown.id);
       else fill(main, empty("No collections yet", "Save hits of a search, or a region of a recording, to a list with a name.",
         h("a.button.primary", { href: href("search") }, "Search")));
@@ -35,7 +35,7 @@ export function mount(root, app, route) {
   async function showOne(/** @type {string} */ id) {
     const collection = await app.api.collection(id);
     if (app.signal.aborted) return;
-    const items = collection.items.items ?? collection.items;
+    const items = collection.items.map((/** @type {any} */ item) => ({ ...item, score: NaN })); // every item fits; none is scored
     const summary = h("p.muted", {});
     const total = () => {
       const seconds = items.reduce((/** @type {number} */ sum, /** @type {any} */ { start, end }) => sum + end - start, 0);
@@ -59,7 +59,7 @@ export function mount(root, app, route) {
       total();
       app.toast(`Removed ${hit.name}`, {
         label: "Undo",
-        run: () => app.api.addItems(id, [{ recording: hit.recording, start: hit.start, end: hit.end }]).then(load, (e) => app.toast(message(e))),
+        run: () => attempt(undo),
       });
     }
 
@@ -69,7 +69,7 @@ export function mount(root, app, route) {
         items.length > 0 && h("a.button", { href: app.api.downloadUrl(id, "zip"), download: "" }, icon("download"), "Clips (ZIP)"),
         items.length > 0 && h("a.button", { href: app.api.downloadUrl(id, "m3u8"), download: "" }, icon("download"), "Playlist (M3U8)"),
         h("button", { type: "button", onclick: () => rename(collection) }, icon("pencil"), "Rename"),
-        h("button.danger", { type: "button", onclick: () => remove(collection, items) }, icon("trash"), "Delete"))),
+        h("button.danger", { type: "button", onclick: () => remove(collection) }, icon("trash"), "Delete"))),
       items.length ? list.element : empty("Nothing in it yet", "Save hits of a search to it with s."),
     );
   }
@@ -88,18 +88,19 @@ export function mount(root, app, route) {
     });
   }
 
-  async function remove(/** @type {Collection} */ { id, name }, /** @type {any[]} */ items) {
-    const again = async () => {
-      const made = await app.api.addCollection(name);
-      if (items.length) await app.api.addItems(made.id, items.map(({ recording, start, end }) => ({ recording, start, end })));
-      go(href("collections", made.id));
-    };
+  async function remove(/** @type {Collection} */ { id, name }) {
     await attempt(async () => {
       await app.api.removeCollection(id);
-      app.toast(`Deleted ${name}`, { label: "Undo", run: () => attempt(again) });
+      app.toast(`Deleted ${name}`, { label: "Undo", run: () => attempt(undo) });
       if (route.id) go(href("collections"));
       else await load();
     });
+  }
+
+  async function undo() {
+    const { collection } = await app.api.undoCollection();
+    if (!app.signal.aborted) await load();
+    else if (collection) go(href("collections", collection.id));
   }
 
   async function attempt(/** @type {() => Promise<any>} */ change) {

@@ -1,0 +1,84 @@
+"""Collections and the library: what is kept, and what is heard."""
+
+import re
+import zipfile
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from auricle.library import Library
+from tests.page.conftest import Site, hits, like, save, serving, tone, watched
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_collections_keep_hits(page: Page, site: Site):
+    page.goto(like(site))
+    expect(hits(page).nth(1)).to_be_visible()
+    hits(page).nth(0).focus()
+    page.keyboard.press("s")
+    page.get_by_label("New collection").fill("Beeps")
+    page.keyboard.press("Enter")
+    expect(page.locator("#toasts")).to_contain_text("Saved to Beeps")
+    hits(page).nth(1).get_by_role("button", name="Save").click()
+    page.get_by_role("dialog").get_by_role("button", name="Beeps").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+    page.get_by_role("link", name="Collections").click()
+    expect(page.get_by_role("heading", name="Beeps")).to_be_visible()
+    expect(hits(page)).to_have_count(2)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Clips (ZIP)").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert sum(name.endswith(".flac") for name in archive.namelist()) == 2
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Playlist (M3U8)").click()
+    assert download.value.path().read_text().startswith("#EXTM3U")
+
+    hits(page).first.get_by_role("button", name="Remove").click()
+    expect(hits(page)).to_have_count(1)
+    page.locator("#toasts").get_by_role("button", name="Undo").click()
+    expect(hits(page)).to_have_count(2)
+
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_role("textbox", name="Name").fill("Whistles")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Whistles")).to_be_visible()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", name="No collections yet")).to_be_visible()
+    page.locator("#toasts").get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("heading", name="Whistles")).to_be_visible()
+    expect(hits(page)).to_have_count(2)
+
+
+def test_the_library_shows_what_is_in_it(page: Page, site: Site):
+    page.goto(site.at("library"))
+    expect(page.locator(".numbers")).to_contain_text("Recordings20")
+    expect(page.locator("tbody tr")).to_have_count(20)
+    page.get_by_label("Name contains").fill("MIDDLE")
+    expect(page.locator("tbody tr")).to_have_count(6)
+    page.get_by_label("Name contains").fill("")
+    page.get_by_label("Sort by").select_option("duration")
+    expect(page.locator("tbody tr")).to_have_count(20)
+    page.get_by_text("1 file could not be heard").click()
+    expect(page.locator(".quarantine")).to_contain_text("broken.wav")
+
+
+def test_a_folder_is_indexed_from_the_page(browser, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))  # only folders below it can be added
+    first = save(tmp_path / "one" / "first.wav", tone(400, 2)).parent
+    Library(tmp_path / "library", ear="fake_ear").index(first, workers=1)
+    for i in range(3):
+        save(tmp_path / "two" / f"new {i}.wav", tone(900 + 50 * i, 2))
+    with serving({"growing": tmp_path / "library"}, first) as site, watched(browser) as page:
+        page.watch.expected = ("403", "422")
+        page.goto(site.at("library"))
+        expect(page.locator("tbody tr")).to_have_count(1)
+        page.get_by_label("Folder to index").fill("/usr/share")
+        page.keyboard.press("Enter")
+        expect(page.locator(".progress [role=alert]")).to_contain_text("home")
+        page.get_by_label("Folder to index").fill(str(tmp_path / "two"))
+        page.keyboard.press("Enter")
+        expect(page.locator(".progress")).to_contain_text(re.compile("^Done"), timeout=60_000)
+        expect(page.locator("tbody tr")).to_have_count(4)
+        expect(page.locator(".roots li")).to_have_count(2)
