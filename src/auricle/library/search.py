@@ -29,6 +29,7 @@ LIKE_MIN_SCORE = 0.35  # cosine below which two sounds have little in common
 KEEP = 0.5  # a hit reaches as far as its neighbours score this share of its best window
 SILENCE = "Silence"  # the class, where an ear has it, whose windows say nothing about an example
 SILENT = 0.5
+PEAKS = 200  # rows sorted at a time for each hit wanted: as a rule enough, since a stretch takes many
 WHY_TAGS = 4
 WHY_FLOOR = 0.05
 
@@ -234,32 +235,36 @@ class Searcher:
         self, total: Scores, limit: int, min_score: float = 0.0, one_per_recording: bool = False
     ) -> list[tuple[int, int, float]]:
         """Best stretches as (first row, last row, score): each grows from its peak over neighbours that still fit."""
+        owner, taken, spoken_for, runs = self.index.owner, np.zeros(len(total), bool), set(), []
         rows = np.flatnonzero(total >= max(min_score, 1e-6))
-        if len(rows) > 200 * limit:  # more than enough to choose from; a long peak takes many rows
-            rows = rows[np.argpartition(-total[rows], 200 * limit)[: 200 * limit]]
-        owner, taken, spoken_for, runs = self.index.owner, set(), set(), []
-        for peak in rows[np.lexsort((rows, -total[rows]))]:
-            if peak in taken or (one_per_recording and owner[peak] in spoken_for):
-                continue
-            floor = max(min_score, KEEP * total[peak])
-            first = last = int(peak)
-            while (
-                first > 0 and owner[first - 1] == owner[peak] and total[first - 1] >= floor and first - 1 not in taken
-            ):
-                first -= 1
-            while (
-                last + 1 < len(total)
-                and owner[last + 1] == owner[peak]
-                and total[last + 1] >= floor
-                and last + 1 not in taken
-            ):
-                last += 1
-            taken.update(range(first, last + 1))
-            spoken_for.add(owner[peak])
-            runs.append((first, last, float(total[peak])))
-            if len(runs) == limit:
-                break
+        while len(rows) and len(runs) < limit:
+            for peak in map(int, _best(rows, total, PEAKS * limit)):
+                if taken[peak] or (one_per_recording and owner[peak] in spoken_for):
+                    continue
+                first, last = self._stretch(peak, total, max(min_score, KEEP * total[peak]), taken)
+                taken[first : last + 1] = True
+                spoken_for.add(owner[peak])
+                runs.append((first, last, float(total[peak])))
+                if len(runs) == limit:
+                    break
+            rows = rows[~taken[rows]]
+            if one_per_recording:
+                rows = rows[~np.isin(owner[rows], list(spoken_for))]
         return runs
+
+    def _stretch(self, peak: int, total: Scores, floor: float, taken: NDArray[np.bool_]) -> tuple[int, int]:
+        """First and last of the rows around ``peak``, in its recording, that score ``floor`` without a gap."""
+        owner = self.index.owner
+
+        def fits(row: int) -> bool:
+            return 0 <= row < len(total) and owner[row] == owner[peak] and total[row] >= floor and not taken[row]
+
+        first = last = peak
+        while fits(first - 1):
+            first -= 1
+        while fits(last + 1):
+            last += 1
+        return first, last
 
     def hits(self, runs: Sequence[tuple[int, int, float]]) -> list[Hit]:
         """Stretches of rows (first, last, score) as people get them."""
@@ -310,6 +315,13 @@ def _mean(embeddings: Scores, silent: NDArray[np.bool_]) -> Scores:
     Pauses and padding would otherwise make every example with a gap look like every other.
     """
     return (embeddings if silent.all() else embeddings[~silent]).mean(axis=0)
+
+
+def _best(rows: NDArray[np.integer], scores: Scores, count: int) -> NDArray[np.integer]:
+    """The ``count`` rows that score most (and what ties with the last), best first, among equals the earliest first."""
+    if len(rows) > count:
+        rows = rows[scores[rows] >= np.partition(scores[rows], -count)[-count]]
+    return rows[np.lexsort((rows, -scores[rows]))]
 
 
 def _weighted(query: str) -> tuple[str, float]:
