@@ -1,6 +1,7 @@
 """``auricle mcp``: the library as tools for language models."""
 
 import logging
+import signal
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -35,8 +36,10 @@ class Command:
         try:
             from auricle.serve.mcp import create_server
         except ModuleNotFoundError as error:
-            if error.name not in ("mcp", "mcp_types"):
+            if not (error.name or "").startswith("mcp"):
                 raise
             raise MissingExtra("auricle mcp", "mcp") from error
-        logging.getLogger("auricle").propagate = False  # its lines have a handler; the SDK adds one for all others
+        logging.getLogger("auricle").propagate = False  # its lines have a handler already
+        logging.basicConfig(format="auricle: %(name)s: %(message)s", level=logging.WARNING)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # the thread that waits for input hears of nothing gentler
         create_server(library, write=self.write).run("stdio")

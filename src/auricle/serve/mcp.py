@@ -12,15 +12,14 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from functools import wraps
 from typing import Annotated, Any, Literal
 
 from anyio import from_thread
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import AudioContent, CallToolResult, TextContent, ToolAnnotations
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, ValidationError, create_model
 
 from auricle import __version__
 from auricle.audio import read
@@ -357,16 +356,9 @@ class Tools:
 
 # --- the server -------------------------------------------------------------------------------------------------------
 
-READING = (
-    Tools.search_text,
-    Tools.search_like,
-    Tools.describe_recording,
-    Tools.get_clip,
-    Tools.list_tags,
-    Tools.list_recordings,
-)
 READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
-WRITING = {Tools.add_label: False, Tools.index_folder: True}  # whether doing it twice is the same as doing it once
+ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
+RENEWS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 
 
 def create_server(library: Library, *, write: bool = False) -> MCPServer:
@@ -377,34 +369,50 @@ def create_server(library: Library, *, write: bool = False) -> MCPServer:
         write: whether models may also add labels and index folders again.
     """
     tools = Tools(library)
-    served = [_tool(tools, method, READS) for method in READING]
+    served = {
+        tools.search_text: READS,
+        tools.search_like: READS,
+        tools.describe_recording: READS,
+        tools.get_clip: READS,
+        tools.list_tags: READS,
+        tools.list_recordings: READS,
+    }
     if write:
-        for method, again in WRITING.items():
-            hints = ToolAnnotations(
-                read_only_hint=False, destructive_hint=False, idempotent_hint=again, open_world_hint=False
-            )
-            served.append(_tool(tools, method, hints))
+        served |= {tools.add_label: ADDS, tools.index_folder: RENEWS}
     return MCPServer(
-        "auricle", title="auricle", version=__version__, instructions=INSTRUCTIONS, tools=served, log_level="WARNING"
+        "auricle",
+        title="auricle",
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        tools=[_Tool.of(method, annotations) for method, annotations in served.items()],
     )
 
 
-def _tool(tools: Tools, method: Callable[..., Any], annotations: ToolAnnotations) -> Tool:
-    """A method as a tool that tells its errors and takes no arguments but those of its schema."""
-    bound = method.__get__(tools)
+class _Tool(Tool):
+    """A tool that takes no arguments but those of its schema, and tells errors as auricle does everywhere."""
 
-    @wraps(bound)
-    def telling(*args: Any, **kwargs: Any) -> Any:
+    @classmethod
+    def of(cls, method: Callable[..., Any], annotations: ToolAnnotations) -> Tool:
+        """A method, as bound to its object, with its docstring as the description."""
+        tool = cls.from_function(method, description=inspect.getdoc(method), annotations=annotations)
+        lenient = tool.fn_metadata.arg_model
+        strict = create_model(lenient.__name__, __base__=lenient, __cls_kwargs__={"extra": "forbid"})
+        tool.fn_metadata.arg_model, tool.parameters = strict, strict.model_json_schema()
+        return tool
+
+    async def run(self, arguments: dict[str, Any], context: Context, convert_result: bool = False) -> Any:
         try:
-            return bound(*args, **kwargs)
-        except AuricleError as error:
-            raise ToolError(str(error)) from error
-
-    tool = Tool.from_function(telling, description=inspect.getdoc(method), annotations=annotations)
-    lenient = tool.fn_metadata.arg_model
-    strict = create_model(lenient.__name__, __base__=lenient, __cls_kwargs__={"extra": "forbid"})
-    tool.fn_metadata.arg_model, tool.parameters = strict, strict.model_json_schema()
-    return tool
+            return await super().run(arguments, context, convert_result)
+        except ToolError as error:
+            cause = error.__cause__
+            if isinstance(cause, AuricleError):
+                raise ToolError(str(cause)) from cause
+            if isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
+                wrong = cause.errors()[0]
+                name = ".".join(map(str, wrong["loc"]))
+                problem = QueryError(f"The argument {name} is wrong: {wrong['msg']}", "See the tool's input schema")
+                raise ToolError(str(problem)) from cause
+            raise
 
 
 def _hits(answer: Answer) -> Hits:
