@@ -16,6 +16,9 @@ NAMED = {file.relative_to(SCHEMAS).as_posix(): json.loads(file.read_text()) for 
 REGISTRY = Registry().with_contents((name, {"$id": name} | schema) for name, schema in NAMED.items())
 
 
+ANSWERING = [verb for verb in VERBS if verb != "mcp"]  # which speaks JSON-RPC
+
+
 def check(verb: str, value: object) -> None:
     schema = REGISTRY.contents(f"{verb}.json")
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -32,6 +35,7 @@ def words_of(verb: str, sounds: Path, scratch: Path) -> list[object]:
         "events": ["events"],
         "tag": ["tag", sounds / "low 1.wav", sounds / "broken.wav", "--ear", "fake_ear"],
         "duplicates": ["duplicates"],
+        "serve": ["serve", "--port", 0],
         "stats": ["stats"],
         "show": ["show", sounds / "long.flac"],
         "export": ["export", "-o", scratch / "events.csv"],
@@ -42,7 +46,9 @@ def words_of(verb: str, sounds: Path, scratch: Path) -> list[object]:
 
 
 @pytest.mark.parametrize("verb", ANSWERING)
-def test_json_keeps_to_its_schema(verb, run, sounds, indexed, tmp_path):
+def test_json_keeps_to_its_schema(verb, run, sounds, indexed, tmp_path, monkeypatch):
+    if verb == "serve":
+        monkeypatch.setattr("auricle.serve.server.run", lambda app, bound: None)
     shutil.copytree(indexed, tmp_path / "library")
     result = run(*words_of(verb, sounds, tmp_path), "--json")
     value = json.loads(result.out)  # the whole of standard output
