@@ -20,7 +20,7 @@ from auricle.library import codes
 from auricle.library.index import SHORTLIST, Index
 from auricle.library.listen import hear_blocks
 from auricle.library.store import Store
-from auricle.types import Ear, Hit, Tag, TextEar
+from auricle.types import Ear, Heard, Hit, Tag, TextEar
 
 if TYPE_CHECKING:
     from auricle.library.words import Context
@@ -193,7 +193,7 @@ class Searcher:
         rows = self.rows_of(id, start, end)
         if not len(rows):
             return None
-        return _mean(self.index.embeddings(rows), self.silent[rows])
+        return mean_vector(self.index.embeddings(rows), self.silent[rows])
 
     @cached_property
     def silent(self) -> NDArray[np.bool_]:
@@ -238,7 +238,8 @@ class Searcher:
         owner, taken, spoken_for, runs = self.index.owner, np.zeros(len(total), bool), set(), []
         rows = np.flatnonzero(total >= max(min_score, 1e-6))
         while len(rows) and len(runs) < limit:
-            for peak in map(int, _best(rows, total, PEAKS * limit)):
+            best = _best(rows, total, PEAKS * limit)
+            for peak in map(int, best):
                 if taken[peak] or (one_per_recording and owner[peak] in spoken_for):
                     continue
                 first, last = self._stretch(peak, total, max(min_score, KEEP * total[peak]), taken)
@@ -247,22 +248,20 @@ class Searcher:
                 runs.append((first, last, float(total[peak])))
                 if len(runs) == limit:
                     break
-            rows = rows[~taken[rows]]
-            if one_per_recording:
-                rows = rows[~np.isin(owner[rows], list(spoken_for))]
+            rows = rows[total[rows] < total[best[-1]]]
         return runs
 
     def _stretch(self, peak: int, total: Scores, floor: float, taken: NDArray[np.bool_]) -> tuple[int, int]:
-        """First and last of the rows around ``peak``, in its recording, that score ``floor`` without a gap."""
+        """First and last row around ``peak``, of its recording, that score at least ``floor`` and are not taken."""
         owner = self.index.owner
 
         def fits(row: int) -> bool:
-            return 0 <= row < len(total) and owner[row] == owner[peak] and total[row] >= floor and not taken[row]
+            return owner[row] == owner[peak] and total[row] >= floor and not taken[row]
 
         first = last = peak
-        while fits(first - 1):
+        while first > 0 and fits(first - 1):
             first -= 1
-        while fits(last + 1):
+        while last + 1 < len(total) and fits(last + 1):
             last += 1
         return first, last
 
@@ -296,8 +295,8 @@ def hear_example(ear: Ear, path: str | os.PathLike[str], start: float = 0.0, end
     """
     sound, _ = read(path, ear.sample_rate, start=start, end=end)
     heard = [heard for _, _, heard in hear_blocks(ear, iter([sound]))]
-    silent = [np.zeros(len(h.embeddings), bool) if h.scores is None else _is_silent(h.scores, ear) for h in heard]
-    return _mean(np.concatenate([h.embeddings for h in heard]), np.concatenate(silent))
+    silent = [is_silent(some, ear) for some in heard]
+    return mean_vector(np.concatenate([h.embeddings for h in heard]), np.concatenate(silent))
 
 
 def _silence(ear: Ear) -> list[int]:
@@ -305,11 +304,14 @@ def _silence(ear: Ear) -> list[int]:
     return [c for c, name in enumerate(ear.classes) if name == SILENCE]
 
 
-def _is_silent(scores: Scores, ear: Ear) -> NDArray[np.bool_]:
-    return np.logical_or.reduce(scores[:, _silence(ear)] >= SILENT, axis=1)
+def is_silent(heard: Heard, ear: Ear) -> NDArray[np.bool_]:
+    """Which windows hold nothing but silence [rows]; none, for an ear that cannot tell."""
+    if heard.scores is None:
+        return np.zeros(len(heard.embeddings), bool)
+    return np.logical_or.reduce(heard.scores[:, _silence(ear)] >= SILENT, axis=1)
 
 
-def _mean(embeddings: Scores, silent: NDArray[np.bool_]) -> Scores:
+def mean_vector(embeddings: Scores, silent: NDArray[np.bool_]) -> Scores:
     """Mean of the windows in which something is heard; of all when nothing is.
 
     Pauses and padding would otherwise make every example with a gap look like every other.
