@@ -9,6 +9,7 @@ Needs the packages of the test group, and Chromium ($CHROMIUM names another than
 
 import argparse
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -40,6 +41,7 @@ class Site:
     def __init__(self, folder: Path):
         library = Library(folder / "samples")
         library.index(ROOT / "data" / "demo")
+        library.search("dog barking")  # what words need is fetched and read once
         self.ids = {Path(recording.path).name: recording.id for recording in library.recordings()}
         config = uvicorn.Config(create_app({"samples": library.path}), port=0, ws="none", log_level="warning")
         self.server = uvicorn.Server(config)
@@ -68,7 +70,7 @@ def show(page: Page, site: Site, view: str) -> None:
         "intro": "search",
         "search": "search?q=dog+barking",
         "part": f"search?like=r.{dogs}@0-3",
-        "recording": f"recording/{farm}?t=8&e=11",
+        "recording": f"recording/{farm}?t=14",
         "lesson": "teach/my%20dog?q=dog",
     }
     page.goto(site.url + routes.get(view, view))
@@ -81,10 +83,12 @@ def show(page: Page, site: Site, view: str) -> None:
     elif view == "part":
         page.locator(".chip .body").click()
     elif view == "recording":
-        judged = page.locator(".event.confirmed").count() > 0
-        for key in ("k", "k", "k", "k") if judged else ("k", "c", "k", "k", "x", "k"):
-            page.keyboard.press(key)
-            page.wait_for_timeout(500)
+        for label, key in (("Wild animals", "x"), ("Crowing", "c")):
+            page.get_by_role("button", name=re.compile(f"^{label}")).first.click()
+            if not page.locator(".judge [aria-pressed=true]").count():
+                page.keyboard.press(key)
+                page.wait_for_timeout(PAUSE)
+        page.mouse.move(0, 0)
     elif view == "collections":
         fill_collection(page, site)
     elif view == "map":

@@ -10,7 +10,7 @@ from tests.page.conftest import Site, hits, like, watched
 
 pytestmark = pytest.mark.timeout(180)
 
-VIEWS = ("search", "hits", "part", "recording", "selected", "collections", "map", "library", "teach", "help")
+VIEWS = ("search", "hits", "part", "recording", "selected", "collections", "library", "teach", "help", "map")
 
 
 def visit(page: Page, site: Site, view: str) -> None:

@@ -5,6 +5,7 @@
  * @typedef {{id: string, path: string, name: string, folder: string, duration: number, sample_rate: number, channels: number,
  *   format: string, recorded: string | null, title: string, artist: string, latitude: number | null,
  *   longitude: number | null, tags: Tag[]}} Recording
+ * @typedef {Recording & {paths: string[], available: boolean}} RecordingDetail
  * @typedef {{recording: string, start: number, end: number}} Stretch
  * @typedef {Stretch & {path: string, name: string, score: number, duration: number, tags: Tag[]}} Hit
  * @typedef {{start: number, end: number, label: string, score: number}} MachineEvent
@@ -101,7 +102,7 @@ export class Api {
   /** @param {Record<string, any>} options */
   recordings = (options) => this.call(`./recordings?${query(options)}`);
 
-  /** @returns {Promise<Recording & {paths: string[]}>} */
+  /** @returns {Promise<RecordingDetail>} */
   recording = (/** @type {string} */ id) => this.call(`./recordings/${id}`);
 
   /** @returns {Promise<{points: number, min: number[], max: number[]}>} */

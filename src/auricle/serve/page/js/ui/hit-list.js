@@ -21,6 +21,7 @@ export function hitList(app, { label, actions, onTag }) {
   const element = h("ol.hits", { "aria-label": label });
   /** @type {Map<HTMLElement, {hit: Hit, tile: ReturnType<typeof tile>}>} */
   const rows = new Map();
+  let shown = new AbortController(); // aborted when these rows make way for others
 
   /** The row in focus, or else the first one. */
   const current = () => {
@@ -62,8 +63,9 @@ export function hitList(app, { label, actions, onTag }) {
   );
 
   function add(/** @type {Hit[]} */ hits) {
+    const signal = AbortSignal.any([app.signal, shown.signal]);
     for (const hit of hits) {
-      const picture = tile(hit, app);
+      const picture = tile(hit, app, signal);
       const row = h(
         "li.hit",
         { tabindex: rows.size ? -1 : 0, "aria-label": `${hit.name}, ${span(hit.start, hit.end)}${score(hit)}` },
@@ -81,6 +83,8 @@ export function hitList(app, { label, actions, onTag }) {
   }
 
   function set(/** @type {Hit[]} */ hits) {
+    shown.abort();
+    shown = new AbortController();
     rows.clear();
     fill(element);
     add(hits);

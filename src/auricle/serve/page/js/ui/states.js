@@ -15,6 +15,7 @@ export function failed(error, retry) {
     { role: "alert" },
     h("h2", {}, known ? sentence(error.problem) : "Something went wrong on this page."),
     h("p", {}, known ? sentence(error.remedy) : "Reload it. If it happens again, the browser's console says more."),
+    known && error.status === 401 && h("a.button.primary", { href: "/login" }, "Sign in"),
     retry && h("button", { type: "button", onclick: retry }, "Try again"),
   );
 }

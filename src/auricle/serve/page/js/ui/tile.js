@@ -21,9 +21,9 @@ export function surroundings(/** @type {import("../api.js").Hit} */ hit) {
 /**
  * @param {import("../api.js").Hit} hit
  * @param {import("../main.js").App} app
+ * @param {AbortSignal} signal ends when the tile is no longer shown
  */
-export function tile(hit, app) {
-  const { api, player } = app;
+export function tile(hit, { api, player }, signal) {
   const piece = { recording: hit.recording, name: hit.name, start: hit.start, end: hit.end };
   const shown = surroundings(hit);
   const percent = (/** @type {number} */ t) => `${(100 * (t - shown.start)) / Math.max(1e-6, shown.end - shown.start)}%`;
@@ -55,12 +55,12 @@ export function tile(hit, app) {
   let peaks = null;
   const draw = () => peaks && wave.isConnected && drawWaveform(wave, peaks, themeColours()("wave"));
   whenSeen(element, async () => {
-    if (app.signal.aborted) return;
+    if (signal.aborted) return;
     await paint();
-    peaks = await api.peaks(hit.recording, shown.start, shown.end, 144, app.signal);
+    peaks = await api.peaks(hit.recording, shown.start, shown.end, 144, signal);
     draw();
   });
-  window.addEventListener("themechange", () => peaks && paint().then(draw, () => {}), { signal: app.signal });
+  window.addEventListener("themechange", () => peaks && paint().then(draw, () => {}), { signal });
 
   player.addEventListener("time", () => {
     const mine = player.holds(piece);
@@ -68,12 +68,12 @@ export function tile(hit, app) {
     cursor.hidden = !mine;
     element.classList.toggle("playing", mine && player.playing);
     if (mine) cursor.style.left = percent(player.position);
-  }, { signal: app.signal });
+  }, { signal });
   player.addEventListener("change", () => {
     const playing = player.holds(piece) && player.playing;
     if (sign.dataset.playing === String(playing)) return;
     sign.dataset.playing = String(playing);
     sign.replaceChildren(icon(playing ? "pause" : "play"));
-  }, { signal: app.signal });
+  }, { signal });
   return { element, toggle: () => player.toggle(piece), play: () => player.play(piece), piece };
 }

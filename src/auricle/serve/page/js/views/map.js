@@ -16,7 +16,9 @@ const STEP = 0.08; // of the map for each arrow key
 
 /** @param {HTMLElement} root @param {import("../main.js").App} app @param {import("../router.js").Route} route */
 export function mount(root, app, route) {
-  const colour = route.params.get("colour") === "folder" ? "folder" : "tag";
+  const colourOf = (/** @type {import("../router.js").Route} */ { params }) => (params.get("colour") === "folder" ? "folder" : "tag");
+  /** @type {"tag" | "folder"} */
+  let colour = colourOf(route);
   const choice = h("select.compact", { "aria-label": "Colour by", onchange: () => go(href("map", "", { colour: choice.value })) },
     h("option", { value: "tag" }, "Colour by tag"), h("option", { value: "folder" }, "Colour by folder"));
   choice.value = colour;
@@ -178,7 +180,8 @@ export function mount(root, app, route) {
   }, app.signal);
 
   return (/** @type {import("../router.js").Route} */ next) => {
-    fill(root);
-    mount(root, app, next);
+    choice.value = colour = colourOf(next);
+    off.clear();
+    load();
   };
 }

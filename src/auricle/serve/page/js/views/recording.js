@@ -36,7 +36,7 @@ export function mount(root, app, route) {
   }
 }
 
-/** @param {HTMLElement} root @param {import("../main.js").App} app @param {import("../api.js").Recording} recording */
+/** @param {HTMLElement} root @param {import("../main.js").App} app @param {import("../api.js").RecordingDetail} recording */
 function show(root, app, recording) {
   const { player, signal } = app;
   const whole = { recording: recording.id, name: recording.name };
@@ -257,9 +257,10 @@ function show(root, app, recording) {
   };
 }
 
-function heading(/** @type {import("../api.js").Recording} */ recording) {
+function heading(/** @type {import("../api.js").RecordingDetail} */ recording) {
   const { latitude, longitude } = recording;
   const facts = [
+    [recording.folder, recording.title && recording.name].filter(Boolean).join("/"),
     length(recording.duration),
     `${Number((recording.sample_rate / 1000).toFixed(2))} kHz`,
     recording.channels === 1 ? "mono" : recording.channels === 2 ? "stereo" : `${recording.channels} channels`,
@@ -277,8 +278,8 @@ function heading(/** @type {import("../api.js").Recording} */ recording) {
       history.back();
     } }, "← Back"),
     h("h1", {}, recording.title || recording.name),
-    h("p.muted", {}, [recording.folder, recording.title && recording.name].filter(Boolean).join(" / ")),
     h("p.facts", {}, facts.join("  ·  ")),
+    !recording.available && h("p.warning", { role: "alert" }, "The file is no longer where it was heard. Put it back, or run auricle prune to forget it."),
     h("div.why", {}, recording.tags.slice(0, 10).map(({ label, score }) =>
       h("a.tag", { href: `#/search?${new URLSearchParams({ q: label, tag: label })}`, title: `Score ${score.toFixed(2)}` }, label))),
   );

@@ -116,16 +116,19 @@ export function mount(root, app, route) {
     asked = new AbortController();
     const { signal } = asked;
     if (offset === 0) {
-      fill(results, skeletons());
+      if (list.element.isConnected) results.classList.add("stale");
+      else fill(results, skeletons());
       fill(more);
       summary.textContent = "Listening …";
     }
     try {
       const answer = await app.api.search(toBody(query, { limit: PAGE, offset }), signal);
       if (signal.aborted) return;
+      results.classList.remove("stale");
       show(answer, offset);
     } catch (error) {
       if (signal.aborted) return;
+      results.classList.remove("stale");
       summary.textContent = "";
       fill(more);
       fill(results, failed(error, () => ask()));
