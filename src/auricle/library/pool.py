@@ -12,7 +12,9 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 from loky import ProcessPoolExecutor
@@ -45,7 +47,8 @@ def _drain(run: "Run", tasks: "Iterator[Task]", workers: int | None = None) -> "
         while True:
             for task in islice(tasks, workers * AHEAD - len(under_way)):
                 item, id = task
-                under_way[pool.submit(listen, item.path, id, run.ear_spec, str(run.staging))] = task
+                with _ctrl_c_held():
+                    under_way[pool.submit(listen, item.path, id, run.ear_spec, str(run.staging))] = task
             if not under_way:
                 return []
             finished, _ = wait(under_way, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
@@ -62,6 +65,20 @@ def _drain(run: "Run", tasks: "Iterator[Task]", workers: int | None = None) -> "
             run.tell()
     finally:
         pool.shutdown(wait=True, kill_workers=bool(under_way))
+
+
+@contextmanager
+def _ctrl_c_held() -> "Iterator[None]":
+    """Holds Ctrl-C back until the end; processes started meanwhile never get it, not even before they are ready."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # its start, which the first worker's would bring about, lets Ctrl-C in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker(parent: int) -> None:
