@@ -89,6 +89,7 @@ def show(page: Page, site: Site, view: str) -> None:
                 page.keyboard.press(key)
                 page.wait_for_timeout(PAUSE)
         page.mouse.move(0, 0)
+        page.evaluate("scrollTo(0, 0)")
     elif view == "collections":
         fill_collection(page, site)
     elif view == "map":
@@ -116,8 +117,8 @@ def fill_collection(page: Page, site: Site) -> None:
     settled(page)
 
 
-def picture(browser: Browser, site: Site, view: str, width: int, scheme, place: Path) -> None:
-    size = {"width": width, "height": SIZES[width]}
+def picture(browser: Browser, site: Site, view: str, width: int, scheme, place: Path, height: int = 0) -> None:
+    size = {"width": width, "height": height or SIZES[width]}
     context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
     page = context.new_page()
     show(page, site, view)
@@ -138,8 +139,8 @@ def main() -> None:
         site = Site(Path(folder))
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         if asked.docs:
-            for view, scheme in (("search", "light"), ("recording", "dark")):
-                picture(browser, site, view, 1280, scheme, ROOT / "docs" / "images" / f"page-{view}.png")
+            for view, scheme, height in (("search", "light", 860), ("recording", "dark", 1020)):
+                picture(browser, site, view, 1280, scheme, ROOT / "docs" / "images" / f"page-{view}.png", height)
         else:
             asked.folder.mkdir(parents=True, exist_ok=True)
             for view in asked.views:

@@ -125,7 +125,7 @@ async function lesson(/** @type {HTMLElement} */ root, /** @type {import("../mai
     fill(train, icon("teach"), trained ? "Learn again" : "Learn");
     const tab = (/** @type {typeof mode} */ value, /** @type {string} */ text) =>
       h("button", { type: "button", "aria-pressed": String(mode === value), onclick: () => { mode = value; show(); load(); } }, text);
-    fill(tabs, tab("candidates", "By words"), trained && tab("uncertain", "Least certain"), trained && tab("ranked", "Best first"));
+    fill(tabs, trained && [tab("uncertain", "Least certain"), tab("ranked", "Best first"), tab("candidates", "By words")]);
     find.hidden = mode !== "candidates";
   }
 
