@@ -43,7 +43,16 @@ def listen(path: Path) -> Heard:
 def listen_to_all(paths: list[Path]) -> tuple[list[Heard], float]:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the MP3 decoder complains on stderr
     heard = [listen(path) for path in paths]
-    return heard, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return heard, peak()
+
+
+def peak() -> float:
+    """Most memory this process has held, MiB. Linux's ``ru_maxrss`` would count what the parent held before the exec."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def refuse(path: str) -> None:

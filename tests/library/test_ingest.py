@@ -162,6 +162,7 @@ def starts(library: Library) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_killed_twenty_times_at_random_points_the_rows_are_the_same(tmp_path):
     rng = np.random.default_rng(7)
     folder = tmp_path / "many"

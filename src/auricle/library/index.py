@@ -96,7 +96,7 @@ class Index:
 
     def codes_of(self, classes: Sequence[int] | NDArray[np.integer]) -> NDArray[np.uint8]:
         """Score codes of some classes for every row [classes, rows]."""
-        return np.concatenate([s.codes[np.asarray(classes)] for s in self.segments], axis=1)
+        return np.concatenate([s.codes[np.asarray(classes, np.intp)] for s in self.segments], axis=1)
 
     def codes_at(self, first: int, last: int) -> NDArray[np.uint8]:
         """Score codes of all classes for rows ``first`` … ``last`` (inclusive, of one recording) [classes, rows]."""
