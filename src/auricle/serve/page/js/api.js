@@ -12,6 +12,7 @@
  * @typedef {{id: string, start: number, end: number, low: number | null, high: number | null, label: string,
  *   verdict: "confirmed" | "rejected" | "drawn" | "renamed", event: MachineEvent | null, version: number,
  *   created: string}} Label
+ * @typedef {{name: string, positives: number, negatives: number, accuracy: number | null}} Taught
  * @typedef {{hits: Hit[], more: boolean, windows: number, served_by: string, best: number, took: number}} Answer
  */
 

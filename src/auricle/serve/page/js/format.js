@@ -43,11 +43,6 @@ export function date(/** @type {string} */ iso) {
   return new Date(iso).toLocaleDateString("en", { year: "numeric", month: "short", day: "numeric", timeZone: "UTC" });
 }
 
-/** Last part of a path, whatever system it comes from. */
-export function basename(/** @type {string} */ path) {
-  return path.split(/[/\\]/).pop() || path;
-}
-
 /**
  * Reads a stretch of time such as "3.5-6", "1:03 – 1:10" or "@3.5-"; null when it is none.
  * @returns {{start: number, end: number | null} | null}

@@ -102,7 +102,7 @@ export function hitList(app, { label, actions, onTag }) {
   return { element, set, add, remove, step, focusFirst: () => focus(rows.keys().next().value), size: () => rows.size };
 }
 
-export function recordingAddress(/** @type {import("../api.js").Stretch} */ hit) {
+function recordingAddress(/** @type {import("../api.js").Stretch} */ hit) {
   return href("recording", hit.recording, { t: hit.start.toFixed(2), e: hit.end.toFixed(2) });
 }
 

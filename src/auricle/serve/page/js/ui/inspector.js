@@ -11,7 +11,7 @@ const SIGNS = /** @type {const} */ ({ confirmed: "check", rejected: "close", ren
  * @typedef {import("../annotations.js").Item} Item
  * @typedef {import("./stage.js").Region} Region
  * @typedef {{confirm: () => void, reject: () => void, rename: () => void, remove: (label: import("../api.js").Label) => void,
- *   undo: () => void, save: () => void, name: () => void, goTo: (item: Item) => void}} Acts
+ *   undo: () => void, save: () => void, teach: () => void, name: () => void, goTo: (item: Item) => void}} Acts
  */
 
 /**
@@ -82,6 +82,7 @@ function links(api, recording, { start, end }, acts) {
     {},
     h("a", { href: alike }, icon("search"), "More like this"),
     h("button.quiet", { type: "button", onclick: acts.save }, icon("save"), "Save to a collection"),
+    h("button.quiet", { type: "button", onclick: acts.teach }, icon("teach"), "Teach this sound"),
     h("a", { href: api.audioUrl(recording.id, { start, end }), download: file }, icon("download"), "Download as WAV"),
   );
 }

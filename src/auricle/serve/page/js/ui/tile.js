@@ -12,7 +12,7 @@ const AROUND = 1.6; // times the length of the hit
 const PIXELS = { width: 288, height: 64 };
 
 /** The stretch of the recording that is shown around a hit. */
-export function surroundings(/** @type {import("../api.js").Hit} */ hit) {
+function surroundings(/** @type {import("../api.js").Hit} */ hit) {
   const shown = Math.min(hit.duration, Math.max(SHORTEST, (hit.end - hit.start) * AROUND));
   const start = Math.max(0, Math.min(hit.duration - shown, (hit.start + hit.end - shown) / 2));
   return { start, end: start + shown };

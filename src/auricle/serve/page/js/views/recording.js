@@ -4,6 +4,8 @@ import { Annotations } from "../annotations.js";
 import { fill, h, icon, iconButton } from "../dom.js";
 import { date, length } from "../format.js";
 import { bindKeys } from "../keys.js";
+import { emptyQuery, toParams } from "../query.js";
+import { go, href } from "../router.js";
 import { ask } from "../ui/dialog.js";
 import { askRegion, inspector } from "../ui/inspector.js";
 import { boxes, lanes } from "../ui/lanes.js";
@@ -71,6 +73,7 @@ function show(root, app, recording) {
     remove: (label) => attempt(() => annotations.remove(label), `Removed ${label.label}`, true),
     undo,
     save: () => region && saveTo(app, [{ recording: recording.id, ...region }]),
+    teach,
     name: nameRegion,
     goTo: select,
   });
@@ -189,6 +192,14 @@ function show(root, app, recording) {
     if (drawing) toggleDrawing();
     const drawn = made && (await attempt(() => annotations.draw(made), `Added ${made.label}`));
     if (drawn) select(drawn);
+  }
+
+  async function teach() {
+    const stretch = region;
+    const name = stretch && (await ask("Teach a sound of your own", { value: item?.name ?? "", label: "Its name", action: "Start" }));
+    if (!stretch || !name) return;
+    const like = [{ recording: recording.id, start: stretch.start, end: stretch.end, weight: 1 }];
+    go(href("teach", name, toParams({ ...emptyQuery(), like })));
   }
 
   async function undo() {

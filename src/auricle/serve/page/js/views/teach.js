@@ -1,21 +1,27 @@
 /** Teach: say yes or no to a few sounds, and the library learns a tag of your own. */
 
 import { fill, h, icon } from "../dom.js";
-import { count } from "../format.js";
 import { bindKeys } from "../keys.js";
+import { asksSomething, fromParams, toBody, toParams } from "../query.js";
 import { go, href } from "../router.js";
+import { chips } from "../ui/chips.js";
 import { hitList } from "../ui/hit-list.js";
 import { empty, failed, message, skeletons } from "../ui/states.js";
 
 const NEEDED = 5; // of each kind, the server's own bound
-const CANDIDATES = 24;
+const CANDIDATES = 24; // shown at a time
+const MOST = 200; // hits the server gives at a time
 
-/** @typedef {import("../api.js").Hit} Hit @typedef {{positives: import("../api.js").Stretch[], negatives: import("../api.js").Stretch[]}} Draft */
+/**
+ * @typedef {import("../api.js").Hit} Hit
+ * @typedef {{positives: import("../api.js").Stretch[], negatives: import("../api.js").Stretch[], judged: string[]}} Draft
+ *   what was said since the last lesson, and everything that need not be asked again
+ */
 
 /** @param {HTMLElement} root @param {import("../main.js").App} app @param {import("../router.js").Route} route */
 export function mount(root, app, route) {
   fill(root, h("h1", {}, route.id ? `Teach “${route.id}”` : "Teach a sound of your own"));
-  if (route.id) lesson(root, app, route.id, route.params.get("q") ?? "");
+  if (route.id) lesson(root, app, route);
   else overview(root, app);
 }
 
@@ -47,11 +53,13 @@ async function overview(/** @type {HTMLElement} */ root, /** @type {import("../m
     }
   }
 
-  function card(/** @type {any} */ one) {
-    const facts = `${count(one.positives, "yes", "yes")}, ${count(one.negatives, "no", "no")}`;
+  function card(/** @type {import("../api.js").Taught} */ one) {
+    const facts = [`${one.positives} yes, ${one.negatives} no`, quality(one)].filter(Boolean).join(" · ");
     const forget = async () => {
       try {
         await app.api.forget(one.name);
+        const { [`${app.api.library}/${one.name}`]: _, ...others } = app.store.settings.drafts;
+        app.store.set("drafts", others);
         app.toast(`Forgot ${one.name}`);
         await list();
       } catch (error) {
@@ -64,22 +72,26 @@ async function overview(/** @type {HTMLElement} */ root, /** @type {import("../m
 }
 
 /** One lesson: candidates to judge, training, and what the library makes of it. */
-async function lesson(/** @type {HTMLElement} */ root, /** @type {import("../main.js").App} */ app, /** @type {string} */ name, /** @type {string} */ words) {
+async function lesson(/** @type {HTMLElement} */ root, /** @type {import("../main.js").App} */ app, /** @type {import("../router.js").Route} */ { id: name, params }) {
+  const query = fromParams(params);
   const key = `${app.api.library}/${name}`;
   /** @type {Draft} */
-  const draft = app.store.settings.drafts[key] ?? { positives: [], negatives: [] };
+  const draft = app.store.settings.drafts[key] ?? { positives: [], negatives: [], judged: [] };
   const save = () => app.store.set("drafts", { ...app.store.settings.drafts, [key]: draft });
-  let trained = (await app.api.taught().catch(() => [])).some((/** @type {any} */ one) => one.name === name);
+  /** @type {import("../api.js").Taught | undefined} */
+  let taught = (await app.api.taught().catch(() => [])).find((/** @type {any} */ one) => one.name === name);
   if (app.signal.aborted) return;
-  let mode = /** @type {"candidates" | "uncertain" | "ranked"} */ (trained ? "uncertain" : "candidates");
+  const asks = asksSomething(query);
+  let mode = /** @type {"candidates" | "uncertain" | "ranked"} */ (taught && !asks ? "uncertain" : "candidates");
 
   const tally = h("div.tally", { role: "status" });
-  const train = h("button.primary", { type: "button", onclick: learn }, icon("teach"), "Learn");
-  const input = h("input", { type: "search", value: words, "aria-label": "Sounds like", placeholder: "words" });
+  const train = h("button.primary", { type: "button", onclick: learn });
+  const input = h("input", { type: "search", value: query.text, "aria-label": "Sounds like", placeholder: name });
   const find = h("form.inline", {}, input, h("button", {}, "Find candidates"));
+  const examples = chips(query, { api: app.api, change: seek, edit: () => {} });
   const tabs = h("div.tabs", { role: "group", "aria-label": "Which sounds" });
   const place = h("div.results");
-  root.append(h("div.panel.lesson", {}, tally, train), tabs, find, place);
+  root.append(h("div.panel.lesson", {}, tally, train), tabs, find, examples, place);
 
   const list = hitList(app, {
     label: "Sounds to judge",
@@ -91,53 +103,60 @@ async function lesson(/** @type {HTMLElement} */ root, /** @type {import("../mai
   bindKeys({ u: undo }, app.signal);
   find.addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
-    load();
+    seek({ ...query, text: input.value });
   });
 
-  /** @type {{hit: Hit, kind: "positives" | "negatives"}[]} */
+  function seek(/** @type {import("../query.js").Query} */ next) {
+    go(href("teach", name, toParams(next)));
+  }
+
+  /** @type {("positives" | "negatives")[]} */
   const done = [];
   function judge(/** @type {Hit} */ hit, /** @type {HTMLElement} */ row, /** @type {"positives" | "negatives"} */ kind) {
     draft[kind].push({ recording: hit.recording, start: hit.start, end: hit.end });
-    done.push({ hit, kind });
+    draft.judged.push(same(hit));
+    done.push(kind);
     save();
     show();
-    if (mode === "ranked") row.dataset.said = kind;
-    else list.remove(row);
+    list.remove(row);
     if (!list.size()) load();
   }
 
   function undo() {
-    const last = done.pop();
-    if (!last) return;
-    draft[last.kind].pop();
+    const kind = done.pop();
+    if (!kind) return;
+    draft[kind].pop();
+    draft.judged.pop();
     save();
     show();
     load();
   }
 
   function show() {
-    const enough = draft.positives.length >= NEEDED && draft.negatives.length >= NEEDED;
+    const [yes, no] = [draft.positives.length + (taught?.positives ?? 0), draft.negatives.length + (taught?.negatives ?? 0)];
     const meter = (/** @type {string} */ word, /** @type {number} */ n) =>
       h("span.count", { dataset: { enough: String(n >= NEEDED) } }, h("strong", {}, n), ` ${word}`, n < NEEDED && h("span.muted", {}, ` of ${NEEDED}`));
-    fill(tally, meter("yes", draft.positives.length), meter("no", draft.negatives.length), done.length > 0 &&
+    fill(tally, meter("yes", yes), meter("no", no), quality(taught) && h("span.muted", {}, quality(taught)), done.length > 0 &&
       h("button.quiet", { type: "button", onclick: undo, title: "Undo (u)" }, icon("undo"), "Undo"));
-    train.disabled = !enough;
-    fill(train, icon("teach"), trained ? "Learn again" : "Learn");
+    train.disabled = Math.min(yes, no) < NEEDED || draft.positives.length + draft.negatives.length === 0;
+    fill(train, icon("teach"), taught ? "Learn more" : "Learn");
     const tab = (/** @type {typeof mode} */ value, /** @type {string} */ text) =>
       h("button", { type: "button", "aria-pressed": String(mode === value), onclick: () => { mode = value; show(); load(); } }, text);
-    fill(tabs, trained && [tab("uncertain", "Least certain"), tab("ranked", "Best first"), tab("candidates", "By words")]);
+    fill(tabs, taught && [tab("uncertain", "Least certain"), tab("ranked", "Best first"), tab("candidates", "By words")]);
     find.hidden = mode !== "candidates";
+    examples.hidden = find.hidden || !query.like.length;
   }
 
   async function learn() {
     train.disabled = true;
     fill(train, "Learning …");
     try {
-      const made = await app.api.teach({ name, ...draft });
-      trained = true;
+      taught = await app.api.teach({ name, positives: draft.positives, negatives: draft.negatives });
+      Object.assign(draft, { positives: [], negatives: [] });
+      done.length = 0;
+      save();
       mode = "uncertain";
-      const score = typeof made.score === "number" ? ` It tells apart ${Math.round(100 * made.score)} % of what you said.` : "";
-      app.toast(`Learned ${name}.${score}`);
+      app.toast(`Learned ${name}`);
       load();
     } catch (error) {
       app.toast(message(error));
@@ -158,18 +177,24 @@ async function lesson(/** @type {HTMLElement} */ root, /** @type {import("../mai
     }
   }
 
-  /** Sounds not judged yet; when words find too few, whatever is closest. @returns {Promise<Hit[]>} */
+  /** Sounds not judged yet; however unlike the words when these find too few. @returns {Promise<Hit[]>} */
   async function candidates() {
-    const judged = new Set([...draft.positives, ...draft.negatives].map(same));
+    const judged = new Set(draft.judged);
+    const limit = Math.min(MOST, CANDIDATES + judged.size);
     const fresh = (/** @type {Hit[]} */ hits) => hits.filter((hit) => mode === "ranked" || !judged.has(same(hit))).slice(0, CANDIDATES);
-    if (mode !== "candidates") return fresh(await app.api.ranked(name, mode, CANDIDATES + judged.size));
-    const text = input.value.trim() || name;
-    const answer = await app.api.search({ words: [{ text }], limit: Math.min(200, CANDIDATES + judged.size), min_score: 0 });
-    return fresh(answer.hits);
+    if (mode !== "candidates") return fresh(await app.api.ranked(name, mode, limit));
+    const asked = asks ? query : { ...query, text: name };
+    const { hits } = await app.api.search(toBody({ ...asked, all: true }, { limit, offset: 0 }));
+    return fresh(hits);
   }
 
   show();
   load();
+}
+
+/** How well a taught sound is told apart, where that could be estimated. */
+function quality(/** @type {import("../api.js").Taught | undefined} */ taught) {
+  return typeof taught?.accuracy === "number" ? `${Math.round(100 * taught.accuracy)} % right on recordings it had not heard` : "";
 }
 
 const same = (/** @type {import("../api.js").Stretch} */ { recording, start, end }) => `${recording} ${start.toFixed(2)} ${end.toFixed(2)}`;
