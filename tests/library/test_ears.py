@@ -2,7 +2,7 @@
 
 import pytest
 
-from auricle.errors import AuricleError, LibraryError, QueryError
+from auricle.errors import AuricleError, LibraryError
 from auricle.library import Library
 
 pytest.importorskip("torch", reason="the extra [train] is not installed")
@@ -30,12 +30,7 @@ def test_clap_listens_beside_the_first_ear(library, sounds, tmp_path):
     assert len(words) == 3
     assert words == Library(library.path, ear="clap").search("a high tone", min_score=0, limit=3)
     assert len(clap.search(like=str(sounds / "long.flac"), limit=3)) == 3
-    assert library.search(like=str(sounds / "long.flac"), limit=1)[0].score == pytest.approx(1, abs=0.01)
-
-
-def test_words_need_an_ear_that_knows_some(library):
-    with pytest.raises((QueryError, AuricleError)):
-        library.search("rain")
+    assert library.search(like=str(sounds / "high" / "high 0.wav"), limit=1)[0].score == pytest.approx(1, abs=0.01)
 
 
 def test_an_ear_that_does_not_exist(library, sounds):
