@@ -1,10 +1,12 @@
 """A real server with small libraries, and a real Chromium in front of it. Skips where no Chromium is installed."""
 
 import contextlib
+import json
 import os
 import shutil
 import threading
 import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import uvicorn
+from fastapi import FastAPI
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from auricle.library import Library
@@ -41,8 +44,12 @@ class Site:
     """A running server."""
 
     url: str
-    sounds: Path
     ids: dict[str, str]  # name of a file -> id of the recording
+
+    def offers(self, what: str) -> bool:
+        """Whether the API has ``/libraries/{lib}/WHAT``."""
+        with urllib.request.urlopen(f"{self.url}/api/v1/openapi.json") as answer:
+            return f"/api/v1/libraries/{{lib}}/{what}" in json.load(answer)["paths"]
 
     def at(self, route: str) -> str:
         return f"{self.url}/#/{route}"
@@ -80,15 +87,14 @@ def served(sounds, tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def site(served, sounds):
-    with serving(served, sounds) as running:
+def site(served):
+    with serving(create_app(served, ear="fake_ear"), Library(served["tones"])) as running:
         yield running
 
 
 @contextlib.contextmanager
-def serving(libraries: dict[str, Path], sounds: Path):
-    """Runs the real application in a thread of this process."""
-    app = create_app(libraries, ear="fake_ear", write_paths=True)
+def serving(app: FastAPI, library: Library):
+    """Runs the real application in a thread of this process; ``library`` is the one whose recordings have names."""
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, ws="none", log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -96,10 +102,8 @@ def serving(libraries: dict[str, Path], sounds: Path):
         assert thread.is_alive()
         time.sleep(0.02)
     port = server.servers[0].sockets[0].getsockname()[1]
-    first = next(iter(libraries.values()))
-    ids = {Path(row.path).name: row.id for row in Library(first).recordings()}
     try:
-        yield Site(f"http://127.0.0.1:{port}", sounds, ids)
+        yield Site(f"http://127.0.0.1:{port}", {Path(row.path).name: row.id for row in library.recordings()})
     finally:
         server.should_exit = True
         thread.join(20)

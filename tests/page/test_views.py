@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from auricle.library import Library
+from auricle.serve.app import create_app
 from tests.page.conftest import Site, hits, like, save, serving, tone, watched
 
 pytestmark = pytest.mark.timeout(120)
@@ -66,11 +67,12 @@ def test_the_library_shows_what_is_in_it(page: Page, site: Site):
 
 def test_a_folder_is_indexed_from_the_page(browser, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))  # only folders below it can be added
-    first = save(tmp_path / "one" / "first.wav", tone(400, 2)).parent
-    Library(tmp_path / "library", ear="fake_ear").index(first, workers=1)
+    library = Library(tmp_path / "library", ear="fake_ear")
+    library.index(save(tmp_path / "one" / "first.wav", tone(400, 2)).parent, workers=1)
     for i in range(3):
         save(tmp_path / "two" / f"new {i}.wav", tone(900 + 50 * i, 2))
-    with serving({"growing": tmp_path / "library"}, first) as site, watched(browser) as page:
+    app = create_app({"growing": library.path}, ear="fake_ear")
+    with serving(app, library) as site, watched(browser) as page:
         page.watch.expected = ("403", "422")
         page.goto(site.at("library"))
         expect(page.locator("tbody tr")).to_have_count(1)
@@ -82,3 +84,72 @@ def test_a_folder_is_indexed_from_the_page(browser, tmp_path, monkeypatch):
         expect(page.locator(".progress")).to_contain_text(re.compile("^Done"), timeout=60_000)
         expect(page.locator("tbody tr")).to_have_count(4)
         expect(page.locator(".roots li")).to_have_count(2)
+
+
+def test_the_map_can_be_lassoed(page: Page, site: Site):
+    needs(site, "map")
+    page.goto(site.at("map"))
+    expect(page.locator(".legend button").first).to_be_visible(timeout=60_000)
+    page.get_by_label("Colour by").select_option("folder")
+    expect(page.locator(".legend")).to_contain_text("middle")
+    assert "colour=folder" in page.url
+
+    page.get_by_role("button", name="Lasso").click()
+    board = page.locator(".board canvas").bounding_box()
+    assert board
+    left, top, right, bottom = (
+        board["x"] + 4,
+        board["y"] + 4,
+        board["x"] + board["width"] - 4,
+        board["y"] + board["height"] - 4,
+    )
+    page.mouse.move(left, top)
+    page.mouse.down()
+    for x, y in ((right, top), (right, bottom), (left, bottom)):
+        page.mouse.move(x, y, steps=4)
+    page.mouse.up()
+    expect(page.locator(".chosen-row")).to_contain_text("20 recordings inside")
+    page.get_by_role("button", name="Save to a collection").click()
+    page.get_by_label("New collection").fill("Everything")
+    page.keyboard.press("Enter")
+    expect(page.locator("#toasts")).to_contain_text("Saved to Everything")
+
+    page.get_by_text("As a list").click()
+    page.get_by_role("button", name="Play high 0.wav").click()
+    expect(page.locator("#player .name")).to_have_text("high 0.wav")
+
+
+def test_a_sound_is_taught(page: Page, site: Site):
+    needs(site, "teach")
+    page.goto(site.at(f"recording/{site.ids['high 0.wav']}"))
+    page.get_by_role("button", name=re.compile("^High tone, ")).first.click()
+    page.get_by_role("button", name="Teach this sound").click()
+    page.get_by_role("dialog").get_by_label("Its name").fill("Beep")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Teach “Beep”")
+    learn = page.get_by_role("button", name="Learn")
+    expect(hits(page).first).to_be_focused()
+    expect(learn).to_be_disabled()
+    for _ in range(20):
+        if learn.is_enabled():
+            break
+        high = "high" in (hits(page).first.locator(".name").text_content() or "")
+        hits(page).first.focus()
+        left = hits(page).count()
+        page.keyboard.press("y" if high else "n")
+        expect(hits(page)).to_have_count(left - 1)
+    learn.click()
+    expect(page.locator("#toasts")).to_contain_text("Learned Beep", timeout=60_000)
+    page.get_by_role("button", name="Best first").click()
+    expect(hits(page).first).to_contain_text("high")
+
+    page.goto(site.at("teach"))
+    expect(page.locator(".taught")).to_contain_text("Beep")
+    page.get_by_role("button", name="Forget Beep").click()
+    expect(page.locator(".taught")).to_have_count(0)
+
+
+def needs(site: Site, what: str) -> None:
+    """Skips where the server does not offer a part of the interface."""
+    if not site.offers(what):
+        pytest.skip(f"the server has no {what}")
