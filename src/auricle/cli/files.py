@@ -13,6 +13,7 @@ from auricle.cli.output import (
     brief,
     for_people,
     heading,
+    labels,
     path,
     print_json,
     say,
@@ -21,7 +22,6 @@ from auricle.cli.output import (
     spans,
     strip,
     table,
-    tags,
     text,
 )
 from auricle.errors import AuricleError, QueryError
@@ -130,7 +130,7 @@ def show(results: Sequence[Any]) -> None:
 
 
 def _hit_row(rank: int, hit: "Hit") -> list[Cell]:
-    return [Cell("", str(rank), "dim"), path(hit.path), span(hit.start, hit.end), score(hit.score), tags(hit.tags)]
+    return [Cell("", str(rank), "dim"), path(hit.path), span(hit.start, hit.end), score(hit.score), labels(hit.tags)]
 
 
 def _timeline(events: "Sequence[Event]") -> Iterator[list[Cell]]:

@@ -82,6 +82,12 @@ def tags(found: Iterable[Any]) -> Cell:
     return Cell("; ".join(f"{label} {score:.2f}" for label, score in found), pretty, "dim")
 
 
+def labels(found: Iterable[Any]) -> Cell:
+    """As ``tags``, the scores left out for people."""
+    found = list(found)
+    return tags(found)._replace(pretty=", ".join(brief(label) for label, _ in found[:LABELS]))
+
+
 def strip(stretches: Sequence[tuple[float, float]], whole: float) -> Cell:
     """Where in a recording of ``whole`` seconds some stretches lie, as a picture; nothing in a pipe."""
     cells = ["·"] * STRIP
