@@ -27,7 +27,7 @@ from auricle.errors import AudioError, AuricleError, LibraryError, QueryError
 from auricle.library import Library, Progress
 from auricle.library import labels as library_labels
 from auricle.library.search import Answer, Part, hear_example, listed
-from auricle.library.store import Store, to_recording
+from auricle.library.store import RECORDINGS, Store, to_recording
 from auricle.serve import schemas
 from auricle.serve.confine import Confined, below
 from auricle.types import Recording
@@ -58,8 +58,7 @@ Where = Annotated[
     str | None,
     Field(
         max_length=schemas.LONGEST_SQL,
-        description="SQL condition on the recordings' columns path, id, size, modified, duration, rate, channels, "
-        "format, recorded, title, artist, comment, device, latitude, longitude, tags; "
+        description=f"SQL condition on the recordings' columns {', '.join(RECORDINGS.names)}; "
         "for instance: duration > 60 AND array_has(tags, 'Dog')",
     ),
 ]
