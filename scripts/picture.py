@@ -21,7 +21,7 @@ COLUMNS = 100
 COMMANDS = (
     'auricle search "a dog barking" --limit 4',
     'auricle search --like "water/slow brook.ogg@2-4" --limit 4 --one-per-file',
-    'auricle events "mixes/street corner.opus"',
+    'auricle events "mixes/street corner.opus" --on 0.7',
 )
 
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 BAR = 6  # characters of a score bar
-STRIP = 40  # characters of a timeline
+STRIP = 28  # characters of a timeline
 LABELS = 3  # tags shown to people
-SPANS = 4  # stretches of one class shown to people
+SPANS = 2  # stretches of one class shown to people
 FIXED = {"", "name", "score", "length"}  # columns that never wrap
 
 
@@ -67,7 +67,7 @@ def span(start: float, end: float) -> Cell:
 def spans(stretches: Sequence[tuple[float, float]]) -> Cell:
     """The first of several stretches, and how many more there are."""
     shown = ", ".join(span(*stretch).pretty for stretch in stretches[:SPANS])
-    return Cell(shown, shown + (f" and {len(stretches) - SPANS} more" if len(stretches) > SPANS else ""))
+    return Cell(shown, shown + (f" +{len(stretches) - SPANS} more" if len(stretches) > SPANS else ""))
 
 
 def score(value: float) -> Cell:
