@@ -16,8 +16,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from auricle.errors import AuricleError
+from auricle.library import own_tags
 from auricle.library.listen import Listened, content_id, open_ear, staged_batches
-from auricle.library.store import RECORDINGS, Store, ear_schema
+from auricle.library.retag import retag
+from auricle.library.store import RECORDINGS, Store, ear_schema, to_recording
 from auricle.library.walk import Candidate, Refused, walk
 
 COMMIT_WINDOWS = 16_384  # commit once this many windows wait (about 2 h of sound) …
@@ -98,6 +100,9 @@ class Run:
         self.store, self.workers, self.retry, self.progress = store, workers, retry, progress
         self.ear_spec, self.ear = ear, open_ear(ear)
         self.schema = ear_schema(self.ear)
+        self.own = own_tags.key(store, self.ear.name)
+        others = (own_tags.current(store, name).names for name in store.ears if name != self.ear.name)
+        self.taught_to_others = {name for names in others for name in names}
         self.report = IndexReport()
         self.staging = store.path / "staging" / f"{os.getpid()}"
         self.waiting: list[Listened] = []  # heard, not yet committed
@@ -132,6 +137,8 @@ class Run:
         self.drop_moved()
         if report.changed or report.moved or report.stopped:
             store.sweep()
+        for ear in store.ears:
+            retag(store, ear)
         store.compact()
         store.journal("end", heard=report.heard, quarantined=report.quarantined, stopped=report.stopped)
         self.tell(now=True)
@@ -258,13 +265,22 @@ class Run:
         self.store.quarantine = self.quarantine
 
     def add_recordings(self, listened: list[Listened]) -> None:
-        """Writes the rows of heard files; an ear without classes leaves the tags as another ear set them."""
-        rows = [item.row() for item in listened]
-        if not self.ear.classes:
-            tagged = self.store.rows_by("path", [row["path"] for row in rows])
-            for row in rows:
-                row |= {name: tagged[row["path"]][name] for name in ("tags", "tag_scores") if row["path"] in tagged}
-        self.store.upsert(pa.Table.from_pylist(rows, schema=RECORDINGS))
+        """Writes the rows of heard files, with the tags they have from other ears that this one does not replace."""
+        rows = {item.path: item.row() for item in listened}
+        if self.taught_to_others or not self.ear.classes:
+            known = self.store.rows_by("path", rows)
+            for item in listened:
+                if item.path in known and known[item.path]["id"] == item.id:
+                    old = [tag for tag in to_recording(known[item.path]).tags if self.keeps(tag.label)]
+                    rows[item.path] |= own_tags.columns(own_tags.merged(item.tags, old))
+        self.store.upsert(pa.Table.from_pylist(list(rows.values()), schema=RECORDINGS))
+
+    def keeps(self, label: str) -> bool:
+        """Whether a tag stays when this ear hears a recording again: what people taught to other ears does, and what
+        other ears heard as long as this one has no classes of its own."""
+        if self.ear.classes:
+            return label in self.taught_to_others
+        return label not in own_tags.load(*self.own).names
 
     def link_copies(self) -> None:
         """Lists files whose content was heard under another name: what became of that one becomes of them."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from auricle.audio import metadata, open_regular, probe, stream
 from auricle.errors import AudioError
 from auricle.hub import load
-from auricle.library import codes
+from auricle.library import codes, own_tags
 from auricle.library.store import ear_schema, writing
 from auricle.types import Ear, Heard, Tag, Waveform, windows_in
 
@@ -54,7 +54,7 @@ class Listened:
         """The file as a row of ``recordings``."""
         skip = ("tags", "windows", "staged")
         facts = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in skip}
-        return facts | {"tags": [tag.label for tag in self.tags], "tag_scores": [tag.score for tag in self.tags]}
+        return facts | own_tags.columns(self.tags)
 
 
 @lru_cache(maxsize=2)
@@ -75,8 +75,10 @@ def content_id(path: str) -> str:
         raise AudioError(path, f"It cannot be read ({error.strerror})", "Check its permissions and the disk") from None
 
 
-def listen(path: str, id: str, ear_spec: str, staging: str) -> Listened:
+def listen(path: str, id: str, ear_spec: str, staging: str, own: tuple[str, str] = ("", "")) -> Listened:
     """Hears a whole file and stages its windows in folder ``staging``.
+
+    ``own`` are the folder and the stamp of the tags taught to the ear, see ``own_tags.load``.
 
     Raises:
         AudioError: the file cannot be heard; nothing is left behind.
@@ -87,7 +89,7 @@ def listen(path: str, id: str, ear_spec: str, staging: str) -> Listened:
     info = probe(path)
     about = metadata(path)
     part = Path(staging) / f"{id}.part"
-    summary = TagSummary(ear.classes)
+    summary, strongest = TagSummary(ear.classes), own_tags.Strongest(own_tags.load(*own))
     samples = 0
     try:
         with (
@@ -99,6 +101,7 @@ def listen(path: str, id: str, ear_spec: str, staging: str) -> Listened:
                 samples = first * ear.hop + block
                 sink.write_batch(_batch(ear, id, first, samples, heard))
                 summary.add(heard.scores)
+                strongest.add(heard.embeddings)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -120,7 +123,7 @@ def listen(path: str, id: str, ear_spec: str, staging: str) -> Listened:
         device=about.device,
         latitude=about.latitude,
         longitude=about.longitude,
-        tags=summary.tags(),
+        tags=own_tags.merged(summary.tags(), strongest.tags()),
         windows=windows_in(samples, ear.window, ear.hop),
         staged=str(staged),
     )

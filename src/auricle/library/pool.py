@@ -48,7 +48,7 @@ def _drain(run: "Run", tasks: "Iterator[Task]", workers: int | None = None) -> "
             for task in islice(tasks, workers * AHEAD - len(under_way)):
                 item, id = task
                 with _ctrl_c_held():
-                    under_way[pool.submit(listen, item.path, id, run.ear_spec, str(run.staging))] = task
+                    under_way[pool.submit(listen, item.path, id, run.ear_spec, str(run.staging), run.own)] = task
             if not under_way:
                 return []
             finished, _ = wait(under_way, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)

@@ -40,7 +40,13 @@ def listen_with_ray(run: "Run", tasks: "Iterator[Task]") -> None:
     try:
         blocks = -(-len(items) // FILES_PER_TASK)
         heard = ray.data.from_items(items, override_num_blocks=max(blocks, min(len(items), run.workers))).map_batches(
-            partial(_hear_batch, ear=run.ear_spec, staging=str(run.staging), uri=run.store.windows_uri(run.ear.name)),
+            partial(
+                _hear_batch,
+                ear=run.ear_spec,
+                own=run.own,
+                staging=str(run.staging),
+                uri=run.store.windows_uri(run.ear.name),
+            ),
             batch_size=FILES_PER_TASK,
             batch_format="numpy",
         )
@@ -61,7 +67,7 @@ def listen_with_ray(run: "Run", tasks: "Iterator[Task]") -> None:
         run.add_recordings(listened)
 
 
-def _hear_batch(batch: Any, ear: str, staging: str, uri: str) -> dict[str, list]:
+def _hear_batch(batch: Any, ear: str, own: tuple[str, str], staging: str, uri: str) -> dict[str, list]:
     """Runs in a Ray task: hears some files, writes their windows as fragments, returns what became of each file."""
     import os
 
@@ -75,7 +81,7 @@ def _hear_batch(batch: Any, ear: str, staging: str, uri: str) -> dict[str, list]
     for path, size, modified, id in zip(batch["path"], batch["size"], batch["modified"], batch["id"], strict=True):
         item = Candidate(str(path), int(size), float(modified))
         try:
-            files.append((item, listen(item.path, str(id), ear, staging)))
+            files.append((item, listen(item.path, str(id), ear, staging, own)))
         except AuricleError as error:
             files.append((item, error))
         except Exception as error:  # whatever a decoder throws must not stop the other files
