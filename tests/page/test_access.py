@@ -37,7 +37,7 @@ def visit(page: Page, site: Site, view: str) -> None:
     if view == "map":
         expect(page.locator(".legend button").first).to_be_visible()
     if view == "help":
-        page.keyboard.press("?")
+        page.get_by_role("button", name="Keyboard shortcuts").click()
         expect(page.get_by_role("dialog")).to_be_visible()
     expect(page.locator(".skeletons")).to_have_count(0)
 

@@ -1,7 +1,7 @@
 /**
  * Makes elements. Text always goes in as text nodes, never as HTML: names of files and labels are not to be trusted.
  *
- * @typedef {Node | string | number | null | undefined | false} Child
+ * @typedef {Node | string | number | null | undefined | false | any[]} Child lists may nest
  */
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -44,7 +44,7 @@ export function fill(/** @type {Element} */ parent, /** @type {(Child | Child[])
 }
 
 function append(/** @type {Element} */ parent, /** @type {(Child | Child[])[]} */ children) {
-  for (const child of children.flat()) {
+  for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
     parent.append(child instanceof Node ? child : String(child));
   }
