@@ -14,6 +14,7 @@ import soundfile
 from fastapi.testclient import TestClient
 
 from auricle.library import Library
+from auricle.library.words import Words, prepare
 from auricle.serve.app import create_app
 from auricle.serve.server import server_of
 
@@ -24,6 +25,22 @@ BASE = "/api/v1/libraries/default"
 
 def tone(hertz: float, seconds: float, level: float = 0.5) -> np.ndarray:
     return (level * np.sin(2 * np.pi * hertz * np.arange(int(seconds * RATE)) / RATE)).astype(np.float32)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_encoder():
+    """Words are matched by their letters: no test here needs the sentence encoder."""
+
+    def embed(texts) -> np.ndarray:
+        counts = np.array([[text.lower().count(chr(c)) for c in range(97, 123)] for text in texts], np.float32)
+        return counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1)
+
+    def for_classes(classes) -> Words:
+        return Words([1] * len(classes), **prepare([[name] for name in classes], embed), embed=embed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Words, "for_classes", for_classes)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -83,10 +83,10 @@ def create_app(
 
 
 def _warm(shelf: Shelf) -> None:
-    """Maps the libraries and loads their ears, so that the first search need not wait for it."""
+    """Asks every library something, so that the first search need not wait until it is mapped and its ear loaded."""
     for served in shelf.all.values():
         try:
             if served.library.store.exists:
-                _ = served.library.searcher, served.library.listener
+                served.library.search("a sound", limit=1)
         except AuricleError as error:
             log.warning("%s: %s", served.name, error)

@@ -15,6 +15,12 @@ def below(path: str, root: str | os.PathLike[str]) -> bool:
     return path == root or path.startswith(os.path.join(root, ""))
 
 
+def is_confined(path: str, roots: Iterable[Path]) -> bool:
+    """Whether ``path``, with every link in it resolved, leads below one of ``roots``."""
+    real = os.path.realpath(path)
+    return any(below(real, os.path.realpath(root)) for root in roots)
+
+
 class Confined:
     """A regular file below one of ``roots``, opened for reading.
 
@@ -31,7 +37,7 @@ class Confined:
     """
 
     def __init__(self, path: str, roots: Iterable[Path]):
-        self.roots = [os.path.realpath(root) for root in roots]
+        self.roots = list(roots)
         self.path = self._resolved(path)
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
         try:
@@ -52,10 +58,9 @@ class Confined:
         self.tag = f"{state.st_mtime_ns:x}-{state.st_size:x}"
 
     def _resolved(self, path: str) -> str:
-        real = os.path.realpath(path)
-        if not any(below(real, root) for root in self.roots):
+        if not is_confined(path, self.roots):
             raise AudioError(path, "The file lies outside the indexed folders")
-        return real
+        return os.path.realpath(path)
 
     def close(self) -> None:
         self.file.close()

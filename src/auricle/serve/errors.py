@@ -23,6 +23,7 @@ STATUS = {  # by the error's class, the nearest one
 }
 
 REMEDIES = {
+    400: "Send what /api/v1/openapi.json describes",
     404: "Check the address; /api/v1/openapi.json lists all there are",
     405: "See /api/v1/openapi.json for what can be done here",
 }

@@ -34,6 +34,6 @@ class Names:
     def real(self, shown: str) -> str:
         """The real path of a shown folder."""
         for name, root in self.roots.items():
-            if not name or below(shown, name):
+            if below(shown, name) if name else not os.path.isabs(shown):
                 return os.path.normpath(os.path.join(root, shown.removeprefix(name).lstrip(os.sep)))
         return shown

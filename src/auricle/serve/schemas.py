@@ -11,6 +11,7 @@ LONGEST_TEXT = 500  # characters of a query in words
 LONGEST_SQL = 10_000
 MOST_PARTS = 16  # of a query, each kind
 DEEPEST = 1_000  # hits that can be paged through
+MOST_ITEMS = 2_000  # stretches added to a collection at once
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -284,6 +285,51 @@ class LabelChange(Asked):
 class Undone(BaseModel):
     action: str
     label: Label
+
+
+# --- collections ------------------------------------------------------------------------------------------------------
+
+
+class Collection(BaseModel):
+    id: str
+    name: str
+    count: int = Field(description="Stretches in it")
+    seconds: float
+    created: datetime | None
+
+
+class CollectionPage(BaseModel):
+    items: list[Collection]
+    total: int
+    limit: int
+    offset: int
+
+
+class CollectionItem(Hit):
+    id: str = Field(description="Names it within its collection")
+
+
+class CollectionDetail(Collection):
+    items: list[CollectionItem] = Field(description="Those whose recordings are still in the library")
+
+
+class CollectionUndone(BaseModel):
+    action: str
+    collection: Collection | None = Field(description="As it then stands; null when its making was undone")
+
+
+class CollectionName(Asked):
+    name: LabelText
+
+
+class Stretch(Asked):
+    recording: RecordingId
+    start: Seconds
+    end: Seconds
+
+
+class NewItems(Asked):
+    items: list[Stretch] = Field(min_length=1, max_length=MOST_ITEMS)
 
 
 # --- indexing ---------------------------------------------------------------------------------------------------------

@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from auricle.errors import AudioError, AuricleError
 from auricle.library import Library
+from auricle.library.collections import Collections
 from auricle.library.labels import Labels
 from auricle.library.store import to_recording
 from auricle.serve import schemas
-from auricle.serve.confine import Confined
-from auricle.serve.errors import not_found
+from auricle.serve.confine import Confined, is_confined
+from auricle.serve.errors import RefusalError, not_found
 from auricle.serve.names import Names
 from auricle.types import Recording, Tag
 
@@ -31,7 +32,7 @@ class Served:
 
     def __init__(self, name: str, folder: Path, ear: str | None):
         self.name, self.ear, self.library = name, ear, Library(folder, ear=ear)
-        self.labels = Labels(self.library.store)
+        self.labels, self.collections = Labels(self.library.store), Collections(self.library.store)
         self._stats: tuple[int, dict[str, Any]] | None = None  # and the edition they tell of
 
     @property
@@ -72,10 +73,24 @@ class Served:
                 continue
         raise not_found(f"file of recording {id} any more", "Restore it, or run auricle prune")
 
+    def check_confined(self, id: str) -> None:
+        """Makes sure that no file of a recording leads out of the indexed folders; one that is gone does not.
+
+        Raises:
+            RefusalError: one does.
+        """
+        for row in self.library.store.recordings(f"id = {quoted(id)}", columns=["path"]).to_pylist():
+            if os.path.exists(row["path"]) and not is_confined(row["path"], self.library.store.roots):
+                raise RefusalError(409, "A recording leads out of the indexed folders", "Replace the link by the file")
+
     # --- all recordings --------------------------------------------------------------------------------------------
 
     def where(self, filters: schemas.Filters, name: str | None = None) -> str | None:
-        """Filters as one SQL condition on recordings; ``name`` is a part of the path."""
+        """Filters as one SQL condition on recordings; ``name`` is a part of the path.
+
+        Raises:
+            QueryError: the condition among the filters is none by itself.
+        """
         conditions = [f"array_has(tags, {quoted(tag)})" for tag in filters.tags]
         if filters.folder:
             conditions.append(f"starts_with(path, {quoted(os.path.join(self.names.real(filters.folder), ''))})")
@@ -90,6 +105,7 @@ class Served:
         if name:
             conditions.append(f"contains(lower(path), {quoted(name.lower())})")
         if filters.where and filters.where.strip():
+            self.library.store.recordings(filters.where, columns=["id"], limit=1)
             conditions.append(f"({filters.where})")
         return " AND ".join(conditions) or None
 
@@ -98,10 +114,12 @@ class Served:
         store = self.library.store
         table = store.recordings(where, columns=list(dict.fromkeys(["id", "path", sort])))
         table = table.sort_by([(sort, "ascending"), ("path", "ascending")])
-        first = dict(zip(reversed(table["id"].to_pylist()), reversed(table["path"].to_pylist()), strict=True))
-        paths = [*reversed(first.values())]
-        rows = store.rows_by("path", paths[offset : offset + limit])
-        return [to_recording(rows[path]) for path in paths[offset : offset + limit] if path in rows], len(paths)
+        first: dict[str, str] = {}
+        for id, path in zip(table["id"].to_pylist(), table["path"].to_pylist(), strict=True):
+            first.setdefault(id, path)
+        paths = [*first.values()][offset : offset + limit]
+        rows = store.rows_by("path", paths)
+        return [to_recording(rows[path]) for path in paths if path in rows], len(first)
 
     def stats(self) -> dict[str, Any]:
         """``Library.stats``, counted again when the recordings have changed; of nothing while the library is empty."""

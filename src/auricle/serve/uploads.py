@@ -16,6 +16,7 @@ import numpy as np
 from auricle.audio import SUFFIXES, stream
 from auricle.audio.probe import open_source
 from auricle.library.listen import hear_blocks
+from auricle.library.search import is_silent, mean_vector
 from auricle.serve.errors import RefusalError, not_found
 from auricle.serve.limits import Limits
 from auricle.serve.work import go_on
@@ -31,6 +32,7 @@ class Heard:
 
     library: str
     vectors: np.ndarray  # [windows, dim]
+    silent: np.ndarray  # [windows]
     middles: np.ndarray  # [windows], seconds
     duration: float
     expires: datetime
@@ -41,7 +43,7 @@ class Heard:
         inside = (self.middles >= start) & (self.middles <= (np.inf if end is None else end))
         if not inside.any():
             inside = np.abs(self.middles - start) == np.abs(self.middles - start).min()
-        return self.vectors[inside].mean(axis=0)
+        return mean_vector(self.vectors[inside], self.silent[inside])
 
 
 class Uploads:
@@ -72,10 +74,12 @@ class Uploads:
                     413, f"The sound has {channels} channels", f"Send {self.limits.upload_channels} or fewer"
                 )
             samples = _Counted(stream(copy.name, ear.sample_rate, block=BLOCK_SECONDS), ear, self.limits.upload_seconds)
-            vectors = np.concatenate([heard.embeddings for _, _, heard in hear_blocks(ear, iter(samples))])
+            blocks = [heard for _, _, heard in hear_blocks(ear, iter(samples))]
+        vectors = np.concatenate([block.embeddings for block in blocks])
+        silent = np.concatenate([is_silent(block, ear) for block in blocks])
         middles = (np.arange(len(vectors)) * ear.hop + ear.window / 2) / ear.sample_rate
         expires = datetime.now(UTC) + timedelta(seconds=self.limits.upload_age)
-        heard = Heard(library, vectors, middles, samples.count / ear.sample_rate, expires)
+        heard = Heard(library, vectors, silent, middles, samples.count / ear.sample_rate, expires)
         with self._lock:
             self._forget_old()
             self._heard[heard.id] = heard

@@ -3,9 +3,9 @@
 from fastapi import APIRouter, FastAPI
 
 from auricle.serve.context import errors
-from auricle.serve.routes import index, labels, libraries, login, page, recordings, search, sound
+from auricle.serve.routes import collections, index, labels, libraries, login, page, recordings, search, sound
 
-LIBRARY = (libraries.one, recordings.router, search.router, sound.router, labels.router, index.one)
+LIBRARY = (libraries.one, recordings.router, search.router, sound.router, labels.router, collections.router, index.one)
 
 
 def attach(app: FastAPI, base: str) -> None:
