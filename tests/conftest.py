@@ -5,12 +5,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 PLUGINS = str(Path(__file__).parent / "plugins")
 sys.path.insert(0, PLUGINS)
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [PLUGINS, *filter(None, [os.environ.get("PYTHONPATH")])]
 )  # for worker processes
+
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("auricle", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("auricle")
 
 
 @pytest.fixture(autouse=True)
