@@ -3,19 +3,22 @@
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from auricle.errors import AuricleError, LibraryError
 from auricle.hub import library_dir
 from auricle.library import codes, timeline
+from auricle.library.collections import Collections
 from auricle.library.duplicates import Duplicates, duplicates
 from auricle.library.index import matrix
 from auricle.library.ingest import IndexReport, Progress, index
 from auricle.library.listen import TagSummary, hear_blocks, open_ear
 from auricle.library.search import Answer, Part, Searcher, listed
 from auricle.library.store import Store, to_recording
+from auricle.library.teach import Example, Taught, Teacher, as_examples
 from auricle.types import Ear, Event, Hit, Recording, Tag
 
 DEFAULT_EAR = "yamnet"
@@ -229,6 +232,32 @@ class Library:
                 off=off,
             )
         return found[:limit]
+
+    def teach(
+        self,
+        name: str,
+        positives: Iterable[Example | Hit | str | os.PathLike[str]] = (),
+        negatives: Iterable[Example | Hit | str | os.PathLike[str]] = (),
+    ) -> Taught:
+        """Teaches a tag of one's own from at least 5 examples of it and 5 of what it is not; more can follow later.
+
+        Args:
+            name: the tag.
+            positives, negatives: hits, indexed files (``"a.wav"``, ``"a.wav@3-6"`` in seconds) or folders of them.
+        """
+        return self.teacher.teach(name, as_examples(self.store, positives), as_examples(self.store, negatives))
+
+    @cached_property
+    def teacher(self) -> Teacher:
+        """Tags of one's own: what they rank first, what to ask about next, undoing, forgetting."""
+        self._existing()
+        return Teacher(self)
+
+    @cached_property
+    def collections(self) -> Collections:
+        """Named lists of stretches."""
+        self._existing()
+        return Collections(self.store)
 
     def duplicates(self, where: str | None = None) -> list[Duplicates]:
         """Groups of files that hold the same sound: byte for byte, or encoded again."""
