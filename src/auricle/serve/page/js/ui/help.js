@@ -18,13 +18,13 @@ const KEYS = {
     ["Space", "play, pause"],
     ["← →", "one second back, on"],
     ["+ − 0", "zoom in, out, all"],
-    ["j k", "next, previous event"],
+    ["j k", "previous, next event"],
     ["c x r", "confirm, reject, rename"],
     ["d", "draw a region"],
     ["o", "loop the region"],
     ["u", "undo"],
   ],
-  Teach: [["y n", "yes, no"], ["Space", "play, pause"], ["↑ ↓", "previous, next"]],
+  Teach: [["y n", "yes, no"], ["Space", "play, pause"], ["↑ ↓", "previous, next"], ["u", "undo"]],
 };
 
 export function showHelp() {
