@@ -19,11 +19,15 @@ weak score still ranks and a sure one still leads a likely one. Evidence is summ
 say more than one. Each window counts as the geometric mean of itself and the 8 s around it, because what goes on for a
 while is less often a mistake than a blip.
 
+"A dog barking while it rains" is two sentences. Where each part is surely known and they are about different classes,
+each is scored by itself, and a window by their geometric mean, for it must hold both.
+
 The constants were chosen on the development queries of ``benchmarks/retrieval.py``, which also shows what each adds.
 """
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -37,18 +41,24 @@ from auricle.hub import derived
 from auricle.library import codes
 
 MIN_SCORE = 0.5  # "probably there"
-AMOUNT = 0.4  # evidence that scores MIN_SCORE
+AMOUNT = 0.35  # evidence that scores MIN_SCORE
 CLASSES = 8  # most classes a query is spread over
 SPREAD = 0.04  # cosine by which a class lies farther than the closest to count 1/e of it
+SURE = 0.9  # how well known each part of a sentence must be for them to be looked for one by one
 UNKNOWN, KNOWN = 0.3, 0.5  # cosine of the closest class at which a query means nothing, or surely something
 CROWDING = 0.3  # share of a class's crowding that is taken off
 NEIGHBOURS = 50  # sentences of other classes that crowding is measured on
 CONTEXT = 3.84  # seconds before and after a window that speak for it
+LEAST = 1.44  # seconds that a neighbourhood counts as when the recording is shorter: a blip is no sure thing
 
-_ROOT = np.sqrt(codes.SCORES)
-EVIDENCE: NDArray[np.float32] = _ROOT / (_ROOT + np.sqrt(1 - codes.SCORES))  # code -> evidence
+EVIDENCE = (1 / (1 + np.sqrt((1 - codes.SCORES) / np.maximum(codes.SCORES, 1e-30)))).astype(np.float32)  # of a code
 EVIDENCE.setflags(write=False)
 
+_JOINTS = re.compile(
+    r"\s+(?:while|whilst|and|plus|together with|along with|as well as|over the sound of|in the background of"
+    r"|with(?=.*\bin the background$))\s+",
+    re.IGNORECASE,
+)
 _BLOCK = 1 << 15  # rows at a time, so that a block stays in the second-level cache
 
 PREPARED = 1  # version of ``prepare``; a new one has descriptions embedded anew
@@ -68,18 +78,19 @@ class Context:
             rows: number of rows.
             hop: seconds between windows.
         """
-        reach, lengths, row = round(CONTEXT / hop), np.diff(starts, append=rows), np.arange(rows)
+        reach, self._least = round(CONTEXT / hop), max(1, round(LEAST / hop))
+        lengths, row = np.diff(starts, append=rows), np.arange(rows)
         self._first = np.maximum(row - reach, np.repeat(starts, lengths))
         self._after = np.minimum(row + reach + 1, np.repeat(starts + lengths, lengths))
 
     def mean(self, values: Scores) -> Scores:
-        """Mean of ``values`` [rows] around each row, itself among them."""
+        """Mean of ``values`` [rows] around each row, itself among them; what a short recording lacks counts as 0."""
         total = np.zeros(len(values) + 1)
         np.cumsum(values, dtype=np.float64, out=total[1:])
         result = np.empty(len(values), np.float32)
         for start in range(0, len(values), _BLOCK):
             first, after = self._first[start : start + _BLOCK], self._after[start : start + _BLOCK]
-            result[start : start + _BLOCK] = (total[after] - total[first]) / (after - first)
+            result[start : start + _BLOCK] = (total[after] - total[first]) / np.maximum(after - first, self._least)
         return np.maximum(result, 0)  # a sum of nothing may come out a rounding error below it
 
 
@@ -87,8 +98,9 @@ class Context:
 class Query:
     """A sentence as classes to listen for. Empty when it means nothing that the ear knows."""
 
-    classes: NDArray[np.intp]  # [m], closest first, m <= CLASSES
-    weights: Scores  # [m], the first is ``known``
+    classes: NDArray[np.intp]  # [m], part by part, closest first, at most CLASSES a part
+    weights: Scores  # [m], the first of a part is how well it is known
+    parts: tuple[int, ...]  # number of classes of each part; all parts must be heard
     known: float  # how well the closest class fits the sentence, in [0, 1]
 
     @classmethod
@@ -97,9 +109,15 @@ class Query:
         classes = np.argsort(-fit, kind="stable")[:most]
         known = float(np.clip((fit[classes[0]] - UNKNOWN) / (KNOWN - UNKNOWN), 0, 1))
         if not known:
-            return cls(classes[:0], np.zeros(0, np.float32), 0.0)
+            return cls(classes[:0], np.zeros(0, np.float32), (), 0.0)
         weights = known * np.exp((fit[classes] - fit[classes[0]]) / SPREAD)
-        return cls(classes, weights.astype(np.float32), known)
+        return cls(classes, weights.astype(np.float32), (len(classes),), known)
+
+    @classmethod
+    def all_of(cls, parts: Sequence["Query"]) -> "Query":
+        """Looks for windows that hold every one of ``parts``."""
+        classes, weights = (np.concatenate([getattr(part, name) for part in parts]) for name in ("classes", "weights"))
+        return cls(classes, weights, tuple(len(part.classes) for part in parts), min(part.known for part in parts))
 
     def score(self, heard: NDArray[np.uint8], context: Context | None = None) -> Scores:
         """How likely each window holds what is looked for, in [0, 1]; ``MIN_SCORE`` and above means probably.
@@ -111,15 +129,27 @@ class Query:
         Returns:
             Scores [rows], rising with every code.
         """
-        amount = np.zeros(heard.shape[1], np.float32)
-        tables = self.weights[:, None] * EVIDENCE
-        for start in range(0, len(amount), _BLOCK):
-            block = amount[start : start + _BLOCK]
-            for table, row in zip(tables, heard[:, start : start + _BLOCK], strict=True):
-                block += table[row]
-        if context is not None:
-            np.sqrt(amount * context.mean(amount), out=amount)
-        return 1 - np.exp2(amount / np.float32(-AMOUNT))
+        if not self.parts:
+            return np.zeros(heard.shape[1], np.float32)
+        product, first = np.ones(heard.shape[1], np.float32), 0
+        for size in self.parts:
+            amount = _amount(self.weights[first : first + size], heard[first : first + size])
+            if context is not None:
+                amount = np.sqrt(amount * context.mean(amount))
+            product *= amount
+            first += size
+        return 1 - np.exp2(product ** np.float32(1 / len(self.parts)) / np.float32(-AMOUNT))
+
+
+def _amount(weights: Scores, heard: NDArray[np.uint8]) -> Scores:
+    """Weighted evidence of classes [m, rows], summed over them [rows]."""
+    amount = np.zeros(heard.shape[1], np.float32)
+    tables = weights[:, None] * EVIDENCE
+    for start in range(0, len(amount), _BLOCK):
+        block = amount[start : start + _BLOCK]
+        for table, row in zip(tables, heard[:, start : start + _BLOCK], strict=True):
+            block += table[row]
+    return amount
 
 
 class Words:
@@ -157,7 +187,9 @@ class Words:
         Raises:
             QueryError: the text has no words in it.
         """
-        return Query.of(self.fit(text))
+        parts = [Query.of(self.fit(part)) for part in _JOINTS.split(text) if part.strip()]
+        about = {int(part.classes[0]) for part in parts if part.known >= SURE}
+        return Query.all_of(parts) if 1 < len(parts) == len(about) else Query.of(self.fit(text))
 
     def fit(self, text: str) -> Scores:
         """How close a sentence is to each class, about -0.2 to 0.9 [classes].
