@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auricle.features.mel import LogMel, mel_bank, periodic_hann
+from auricle.features.mel import LogMel, mel_bank, periodic_hann, slaney_bank, slaney_hertz, slaney_mel
 
 SETTINGS = {"sample_rate": 16_000, "window": 400, "hop": 160, "fft": 512}
 SETTINGS |= {"bands": 64, "low": 125.0, "high": 7500.0, "offset": 0.001}
@@ -20,6 +20,17 @@ SILENCE = -6.907755  # ln 0.001
 @pytest.fixture(scope="module")
 def log_mel() -> LogMel:
     return LogMel(**SETTINGS)
+
+
+def test_slaneys_scale_and_its_inverse_are_exact():
+    hertz = np.array([0.0, 50.0, 1000.0, 6400.0, 14000.0])
+    np.testing.assert_allclose(slaney_mel(hertz)[[0, 2, 3]], [0.0, 15.0, 42.0])
+    np.testing.assert_allclose(slaney_hertz(slaney_mel(hertz)), hertz)
+
+
+def test_a_filter_of_slaneys_bank_passes_unit_area():
+    area = slaney_bank(48_000, 1024, 64, 50.0, 14_000.0).sum(axis=0) * 48_000 / 1024
+    np.testing.assert_allclose(area[40:], 1.0, rtol=0.02)  # the wide ones, of many bins
 
 
 def float32(waveform):

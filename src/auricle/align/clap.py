@@ -46,6 +46,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from auricle.errors import WeightsError
+from auricle.features.mel import periodic_hann, slaney_bank
 from auricle.hub import Card, Weights, derived, fetch, fetch_all
 from auricle.types import Heard, Waveform
 
@@ -118,26 +119,10 @@ MAX_TOKENS = 77  # a longer text is cut, as in training
 DERIVED = (".position_ids", ".token_type_ids", ".relative_position_index", ".num_batches_tracked")  # need not be stored
 
 
-def slaney_mel(frequency: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Hz to mel on Slaney's scale: linear below 1 kHz (15 mel), then 27 mel for each factor of 6.4."""
-    factors = np.log(np.maximum(frequency, 1000.0) / 1000.0) / np.log(6.4)
-    return 3.0 * np.minimum(frequency, 1000.0) / 200.0 + 27.0 * factors
-
-
-def slaney_hertz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mel to Hz, the inverse of ``slaney_mel``."""
-    return 200.0 * np.minimum(mel, 15.0) / 3.0 * 6.4 ** (np.maximum(mel - 15.0, 0.0) / 27.0)
-
-
 @cache
 def mel_bank() -> NDArray[np.float64]:
-    """The mel filters [bins = 513, bands = 64]: triangles in Hz on Slaney's scale, each of unit area (per Hz)."""
-    low, high = slaney_mel(np.array([F_MIN, F_MAX]))
-    edges = slaney_hertz(np.linspace(low, high, BANDS + 2))
-    bins = np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE)[:, None]
-    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    return np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (edges[2:] - edges[:-2]))
+    """The mel filters [bins = 513, bands = 64]."""
+    return slaney_bank(SAMPLE_RATE, N_FFT, BANDS, F_MIN, F_MAX)
 
 
 def log_mel(waveform: Waveform) -> NDArray[np.float32]:
@@ -146,9 +131,8 @@ def log_mel(waveform: Waveform) -> NDArray[np.float32]:
     Power spectrum of periodic Hann windows of 1024 samples, centred with reflection, in float64: a window always gives
     the same bits, and quiet bands are not lost beside loud ones.
     """
-    hann = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(N_FFT) / N_FFT)
     padded = np.pad(waveform, N_FFT // 2, mode="reflect")
-    spectrum = np.fft.rfft(sliding_window_view(padded, N_FFT)[::STFT_HOP] * hann)
+    spectrum = np.fft.rfft(sliding_window_view(padded, N_FFT)[::STFT_HOP] * periodic_hann(N_FFT))
     power = np.square(spectrum.real) + np.square(spectrum.imag)
     return (10.0 * np.log10(np.maximum(power @ mel_bank(), FLOOR))).astype(np.float32)
 

@@ -1,1 +1,1 @@
-"""Features of sound computed without torch: log-mel spectrograms."""
+"""Features of sound: log-mel spectrograms in NumPy (``mel``) and in torch (``logmel``, ``kaldi``)."""

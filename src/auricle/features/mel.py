@@ -47,6 +47,30 @@ def mel_bank(sample_rate: int, fft: int, bands: int, low: float, high: float) ->
     return bank
 
 
+def slaney_mel(hertz: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    """Hz to mel on Slaney's scale: linear below 1 kHz (15 mel), then 27 mel for each factor of 6.4."""
+    hertz = np.asarray(hertz, np.float64)
+    factors = np.log(np.maximum(hertz, 1000.0) / 1000.0) / np.log(6.4)
+    return 3.0 * np.minimum(hertz, 1000.0) / 200.0 + 27.0 * factors
+
+
+def slaney_hertz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mel to Hz, the inverse of ``slaney_mel``."""
+    return 200.0 * np.minimum(mel, 15.0) / 3.0 * 6.4 ** (np.maximum(mel - 15.0, 0.0) / 27.0)
+
+
+def slaney_bank(sample_rate: int, fft: int, bands: int, low: float, high: float) -> NDArray[np.float64]:
+    """Weights [fft // 2 + 1, bands]: triangles straight in Hz, corners equally spaced in Slaney's mel, area 1 per Hz.
+
+    This is ``librosa.filters.mel`` with its defaults. Arguments as in ``mel_bank``.
+    """
+    edges = slaney_hertz(np.linspace(*slaney_mel(np.array([low, high])), bands + 2))
+    bins = np.fft.rfftfreq(fft, 1 / sample_rate)[:, None]
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    return np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (edges[2:] - edges[:-2]))
+
+
 @cache
 def periodic_hann(length: int) -> NDArray[np.float64]:
     """Hann window [length] of which the first sample, a zero, is also the one after the last."""
