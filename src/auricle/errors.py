@@ -50,3 +50,7 @@ class MissingExtra(AuricleError):
     def __init__(self, need: str, extra: str):
         super().__init__(f"{need} needs the optional extra [{extra}]", f"Install it with: pip install 'auricle[{extra}]'")
         self.args = (need, extra)
+
+
+class DataError(AuricleError):
+    """A data set that is not what it should be: a file or column is missing, a label unknown, a layout another."""
