@@ -13,8 +13,6 @@ with the windowed sines and cosines, as there: it exports to ONNX with any lengt
 matrix product wherever that graph is run. It stays in float32 under autocast, for a power spectrum overflows float16.
 """
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -54,9 +52,7 @@ class LogMel(nn.Module):
     kernel: Tensor
     bank: Tensor
 
-    def __init__(
-        self, sample_rate: int, fft: int, hop: int, bands: int, low: float, high: float, floor: float = 1e-10
-    ):
+    def __init__(self, sample_rate: int, fft: int, hop: int, bands: int, low: float, high: float, floor: float = 1e-10):
         super().__init__()
         self.sample_rate, self.fft, self.hop, self.bands, self.floor = sample_rate, fft, hop, bands, floor
         kernel, bank = fourier_kernel(periodic_hann(fft), fft), slaney_bank(sample_rate, fft, bands, low, high)
@@ -80,4 +76,4 @@ class LogMel(nn.Module):
         half = self.fft // 2
         centred = nn.functional.pad(waveform[:, None], (half, half), mode="reflect")[:, 0]
         mel = power_spectrum(centred, self.kernel, self.hop) @ self.bank
-        return mel.clamp(min=self.floor).log() * (10 / math.log(10))
+        return 10 * mel.clamp(min=self.floor).log10()
