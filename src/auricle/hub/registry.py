@@ -13,8 +13,10 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import auricle
@@ -44,6 +46,14 @@ def systems() -> dict[str, Card]:
     return cards
 
 
+def modules() -> dict[str, str]:
+    """The name of every system's module, by the system's name; in the order of ``systems``."""
+    found = {card.name: module for card, module in _own()}
+    for card, module in _outside():
+        found.setdefault(card.name, module)
+    return found
+
+
 def load(name: str, **options: Any) -> Any:
     """Loads a system with its weights: imports its module and returns what the module's ``load(tag, ...)`` returns.
 
@@ -62,15 +72,23 @@ def load(name: str, **options: Any) -> Any:
     if tag and card.weights and tag not in card.weights:
         known = ", ".join(f"{system}@{tag}" for tag in card.weights)
         raise AuricleError(f"{system} has no weights {tag!r}", f"Choose from: {known}")
-    try:
+    with _extras(card):
         module = importlib.import_module(module_name)
         if not hasattr(module, "load"):
             raise AuricleError(f"{system} is a {card.kind} with nothing to load", f"Its parts are in {module_name}")
         return module.load(tag or card.tag, **options)
-    except ModuleNotFoundError as error:
-        if not card.extras or (error.name or "").partition(".")[0] == "auricle":
-            raise
-        raise MissingExtra(system, ",".join(card.extras)) from error
+
+
+def module_of(name: str) -> ModuleType:
+    """The module of a system, imported.
+
+    Raises:
+        AuricleError: there is no such system.
+        MissingExtra: it needs an optional extra that is not installed.
+    """
+    card, module_name = _find(name)
+    with _extras(card):
+        return importlib.import_module(module_name)
 
 
 def verdict(card: Card) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from auricle.errors import AuricleError, LibraryError
 from auricle.hub import library_dir
+from auricle.hub.ear import absolute
 from auricle.library import codes, timeline
 from auricle.library.collections import Collections
 from auricle.library.duplicates import Duplicates, duplicates
@@ -39,7 +40,7 @@ class Library:
 
     def __init__(self, path: str | os.PathLike[str] | None = None, *, ear: str | None = None):
         self.store = Store(path or library_dir())
-        self._wanted_ear = ear
+        self._wanted_ear = ear and absolute(ear)
         self._searcher: Searcher | None = None
         self._mapping = threading.Lock()
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from auricle.audio import metadata, open_regular, probe, stream
 from auricle.errors import AudioError
-from auricle.hub import load
+from auricle.hub import ear as ears
 from auricle.library import codes, own_tags
 from auricle.library.store import ear_schema, writing
 from auricle.types import Ear, Heard, Tag, Waveform, windows_in
@@ -59,9 +59,8 @@ class Listened:
 
 @lru_cache(maxsize=2)
 def open_ear(spec: str) -> Ear:
-    """Loads an ear once per process. ``spec`` is ``NAME``, ``NAME@TAG`` or ``NAME=FOLDER`` (weights of one's own)."""
-    name, _, folder = spec.partition("=")
-    return load(name, path=folder) if folder else load(name)
+    """Loads an ear once per process; ``spec`` as in ``auricle.hub.ear.open_ear``."""
+    return ears.open_ear(spec)
 
 
 def content_id(path: str) -> str:
