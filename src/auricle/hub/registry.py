@@ -25,6 +25,7 @@ from auricle.hub.card import Card, Weights
 
 PACKAGE = Path(auricle.__file__).parent
 GROUP = "auricle.systems"
+INNER_ROOM = "train/optim"  # the one room that lies inside a floor of the ground
 
 # A card is a call at the left margin that ends on the same line or with the next bracket at the margin. Reading only
 # that much of each module keeps the walk over a hundred of them within milliseconds.
@@ -131,14 +132,17 @@ def _evaluate(node: ast.expr | None) -> Any:
 
 def _own() -> Iterator[tuple[Card, str]]:
     """Cards under this package with their modules' names."""
-    for path in sorted([*PACKAGE.glob("*/*.py"), *PACKAGE.glob("*/*/__init__.py")]):
+    for path in sorted(
+        [*PACKAGE.glob("*/*.py"), *PACKAGE.glob("*/*/__init__.py"), *PACKAGE.glob(f"{INNER_ROOM}/*.py")]
+    ):
         module = path.parent if path.name == "__init__.py" else path.with_suffix("")
         if module.parent == PACKAGE or module.name.startswith("_"):
             continue
         if card := read_card(path):
-            if (card.room, card.name) != (module.parent.name, module.name):
+            room = module.parent.relative_to(PACKAGE).as_posix()
+            if (card.room, card.name) != (room, module.name):
                 raise AuricleError(f"{path}: its card says {card.room}/{card.name}", "A card's place is its name")
-            yield card, f"auricle.{card.room}.{card.name}"
+            yield card, f"auricle.{room.replace('/', '.')}.{card.name}"
 
 
 def _outside() -> Iterator[tuple[Card, str]]:
@@ -169,6 +173,17 @@ def _source(module: str) -> Path | None:
             return None
         path = spec.submodule_search_locations
     return Path(spec.origin) if spec and spec.origin else None
+
+
+@contextmanager
+def _extras(card: Card) -> Iterator[None]:
+    """A package that is missing is reported as the extra that brings it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if not card.extras or (error.name or "").partition(".")[0] == "auricle":
+            raise
+        raise MissingExtra(card.name, ",".join(card.extras)) from error
 
 
 def _find(system: str) -> tuple[Card, str]:

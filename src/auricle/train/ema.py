@@ -24,12 +24,9 @@ class Ema:
         """Takes one step towards the module's present weights."""
         weight = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
         self.steps += 1
-        pairs = [(self.average[name], tensor) for name, tensor in self.module.state_dict().items()]
-        floating = [pair for pair in pairs if pair[0].is_floating_point()]
-        torch._foreach_lerp_([old for old, _ in floating], [new for _, new in floating], weight)
-        for old, new in pairs:
-            if not old.is_floating_point():
-                old.copy_(new)
+        for name, new in self.module.state_dict().items():
+            old = self.average[name]
+            old.lerp_(new, weight) if old.is_floating_point() else old.copy_(new)
 
     @contextmanager
     def applied(self) -> Iterator[None]:

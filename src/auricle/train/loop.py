@@ -57,6 +57,7 @@ class Run:
     steps: int = 0  # done, by this run and those it went on from
     seconds: float = 0.0  # of this call
     folder: Path | None = None
+    optimizer: torch.optim.Optimizer | None = None  # as the last step left it
 
 
 def fit(
@@ -109,12 +110,12 @@ class _Loop:
         self.train = train
         self.ema = None
         self.optimizer = build(recipe.optim, task)
+        self.result = Run(folder=Path(folder) if folder else None, optimizer=self.optimizer)
         self.wrapped, self.optimizer = self.accelerator.prepare(task, self.optimizer)
         self.base = [group["lr"] for group in self.optimizer.param_groups]
         if recipe.ema:
             self.ema = Ema(task, recipe.ema)
             self.accelerator.register_for_checkpointing(self.ema)
-        self.result = Run(folder=Path(folder) if folder else None)
         self.kept: dict[str, Tensor] = {}
         self.waited = 0  # evaluations without improvement
         self.log = Log(self.result.folder if self.main else None, recipe.steps, progress and self.main)
@@ -194,7 +195,8 @@ class _Loop:
     def _tell(self, sums: dict[str, Tensor], since: int, rate: float) -> None:
         """Logs the means since the last line, over all processes."""
         names, done = list(sums), self.result.steps
-        means = self.accelerator.reduce(torch.stack([sums[name] for name in names]), "mean") / (done - since)
+        means: Any = self.accelerator.reduce(torch.stack([sums[name] for name in names]), "mean")
+        means = means / (done - since)
         line = dict(zip(names, means.tolist(), strict=True))
         if not math.isfinite(line["loss"]):
             raise AuricleError(

@@ -8,20 +8,19 @@ from auricle.train.task import Task
 
 def build(optim: Optim, task: Task) -> Optimizer:
     """The optimiser that ``optim`` describes, over ``task.parameter_groups()``."""
-    groups = list(task.parameter_groups())
-    common = {"lr": optim.lr, "weight_decay": optim.weight_decay}
+    groups, lr, decay = list(task.parameter_groups()), optim.lr, optim.weight_decay
     match optim.name:
         case "adamw":
-            return AdamW(groups, betas=optim.betas, eps=optim.eps, **common)
+            return AdamW(groups, lr, optim.betas, optim.eps, decay)
         case "adam":
-            return Adam(groups, betas=optim.betas, eps=optim.eps, **common)
+            return Adam(groups, lr, optim.betas, optim.eps, decay)
         case "sgd":
-            return SGD(groups, momentum=optim.momentum, nesterov=optim.nesterov, **common)
+            return SGD(groups, lr, optim.momentum, weight_decay=decay, nesterov=optim.nesterov)
         case "adamp":
             from auricle.train.optim.adamp import AdamP
 
-            return AdamP(groups, betas=optim.betas, eps=optim.eps, nesterov=optim.nesterov, **common)
+            return AdamP(groups, lr, optim.betas, optim.eps, decay, nesterov=optim.nesterov)
         case "sgdp":
             from auricle.train.optim.adamp import SGDP
 
-            return SGDP(groups, momentum=optim.momentum, nesterov=optim.nesterov, eps=optim.eps, **common)
+            return SGDP(groups, lr, optim.momentum, weight_decay=decay, nesterov=optim.nesterov, eps=optim.eps)
