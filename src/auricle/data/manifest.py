@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -46,7 +47,7 @@ class Manifest:
     def __init__(self, table: pa.Table, root: str | PathLike[str] = ".", classes: Sequence[str] | None = None):
         self.table = _conformed(table)
         self.root = Path(root)
-        heard = set(pa.compute.list_flatten(self.table["labels"]).to_pylist())
+        heard = set(pc.list_flatten(self.table["labels"]).to_pylist())
         self.classes = tuple(sorted(heard) if classes is None else classes)
         if unknown := sorted(heard - set(self.classes)):
             raise DataError(f"The label {unknown[0]!r} is not one of the {len(self.classes)} classes")

@@ -10,12 +10,29 @@ from functools import cache
 from importlib.resources import files
 
 _HERE = files(__name__)
+_LEFT_OUT = {  # by YAMNet: index among the 527 -> name
+    1: "Male speech, man speaking",
+    2: "Female speech, woman speaking",
+    12: "Battle cry",
+    32: "Male singing",
+    33: "Female singing",
+    277: "Funny music",
+}
 
 
 @cache
 def classes() -> tuple[str, ...]:
     """Display names, e.g. ``"Dog"``, in the order of a score's columns [521]."""
     return tuple(row["display_name"] for row in _rows())
+
+
+@cache
+def evaluation_classes() -> tuple[str, ...]:
+    """Display names of all 527 evaluation classes in AudioSet's order, that of ``class_labels_indices.csv``."""
+    names = list(classes())
+    for place, name in _LEFT_OUT.items():
+        names.insert(place, name)
+    return tuple(names)
 
 
 @cache
