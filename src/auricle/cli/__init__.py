@@ -23,6 +23,7 @@ VERBS = {  # verb -> what it does and the module that does it
     "events": ("show what was heard when", "auricle.cli.events"),
     "tag": ("say what files sound like, without a library", "auricle.cli.tag"),
     "duplicates": ("find files that hold the same sound", "auricle.cli.duplicates"),
+    "teach": ("teach a tag of your own from examples", "auricle.cli.teach"),
     "serve": ("open the page and the HTTP API", "auricle.cli.serve"),
     "mcp": ("let language models search, as an MCP server", "auricle.cli.mcp"),
     "stats": ("show the library in numbers", "auricle.cli.stats"),
@@ -31,6 +32,9 @@ VERBS = {  # verb -> what it does and the module that does it
     "doctor": ("check the library and the installation", "auricle.cli.doctor"),
     "prune": ("forget files that are gone", "auricle.cli.prune"),
     "systems": ("list the systems auricle knows", "auricle.cli.systems"),
+    "train": ("train a system, or a model of your own sounds", "auricle.cli.train"),
+    "evaluate": ("measure what was trained, or a published model", "auricle.cli.evaluate"),
+    "replicate": ("re-check the claim of a paper", "auricle.cli.replicate"),
 }
 
 USAGE = f"""\
@@ -92,8 +96,9 @@ def _dispatch(words: list[str]) -> int:
 def _run(verb: str, *words: str) -> int:
     import tyro
 
-    command = import_module(VERBS[verb][1]).Command
-    config = (tyro.conf.FlagCreatePairsOff, tyro.conf.UseAppendAction, tyro.conf.OmitArgPrefixes)
+    module = import_module(VERBS[verb][1])
+    command = module.command(words) if hasattr(module, "command") else module.Command  # some depend on what is asked
+    config = (tyro.conf.FlagCreatePairsOff, tyro.conf.UseAppendAction)
     try:
         parsed = tyro.cli(command, args=words, prog=f"auricle {verb}", config=config)
     except SystemExit as parsing:  # --help, or a wrong option that tyro has explained
