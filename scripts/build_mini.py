@@ -35,6 +35,7 @@ import soxr
 from build_demo import cat_entry, with_serial
 
 from auricle.data import Manifest
+from auricle.data.overlap import overlaps
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -329,6 +330,10 @@ CODINGS = {
 }
 
 
+# Correlation (see auricle.data.overlap) from which two clips are one sound: electronic drums are alike without being so.
+ALIKE = {"events": 0.5, "drums": 0.8}
+
+
 def order(key: str) -> str:
     """A key by which to sort as if at random, always the same way."""
     return hashlib.sha256(key.encode()).hexdigest()
@@ -431,31 +436,48 @@ EVENTS: dict[str, list[tuple[str, str]]] = {
 KEYS = 37  # of 83 keys of one keyboard
 TEXTURES = ("wind", "rain_thunder", "water")  # long and even, so cut into several clips …
 STRETCHES = 4  # … at most so many from each file
-ONE_SOURCE = ("keyboard", "leaves", "elephant")  # no second source worth the name: not in the held-out protocol
+ONE_SOURCE = ("elephant", "footsteps", "keyboard", "leaves", "wind")  # no second source: not in the held-out protocol
 HELD_OUT = (L, T, G, W)  # sources of the test split
+VALID = 0.15  # share of the other sources' clips
 
 
 def events(store: Store) -> Iterator[Sound]:
-    """Held-out sources as ``split``; ``split_grouped`` (see ``manifest``) keeps takes together and mixes sources."""
+    """Held-out sources as ``split``; ``split_grouped`` (see ``write``) keeps takes together and mixes sources."""
     for label, places in EVENTS.items():
-        for package, pattern in places:
-            paths = store.glob(package, pattern)
-            if label == "keyboard":
-                paths = sorted(sorted(paths, key=lambda path: order(path.name))[:KEYS])
-            for path in paths:
-                sound = Sound(package, path, label)
-                if label in ONE_SOURCE:
-                    split = ""
-                elif package in HELD_OUT:
-                    split = "test"
-                else:
-                    split = by_share(grouped(sound), 0.85, 0.15)
-                count = min(STRETCHES, int(sf.info(path).duration // CODINGS["events"].longest))
-                if label in TEXTURES and count > 1:
-                    step = sf.info(path).duration / count
-                    yield from (replace(sound, split=split, start=i * step) for i in range(count))
-                else:
-                    yield replace(sound, split=split)
+        found = list(chain.from_iterable(takes(store, label, *place) for place in places))
+        if label in ONE_SOURCE:
+            yield from found
+            continue
+        valid = validation([sound for sound in found if sound.package not in HELD_OUT])
+        for sound in found:
+            split = "test" if sound.package in HELD_OUT else "valid" if sound in valid else "train"
+            yield replace(sound, split=split)
+
+
+def takes(store: Store, label: str, package: str, pattern: str) -> Iterator[Sound]:
+    """The sounds of one pattern; textures cut into stretches."""
+    paths = store.glob(package, pattern)
+    if label == "keyboard":
+        paths = sorted(sorted(paths, key=lambda path: order(path.name))[:KEYS])
+    for path in paths:
+        seconds = sf.info(path).duration
+        count = min(STRETCHES, int(seconds // CODINGS["events"].longest)) if label in TEXTURES else 1
+        for i in range(max(count, 1)):
+            yield Sound(package, path, label, start=i * seconds / max(count, 1))
+
+
+def validation(sounds: list[Sound]) -> set[Sound]:
+    """About ``VALID`` of one class: whole groups, smallest first, but single takes where there is only one group."""
+    groups: dict[str, set[Sound]] = defaultdict(set)
+    for sound in sounds:
+        groups[grouped(sound)].add(sound)
+    parts = sorted(groups.values(), key=len) if len(groups) > 1 else [{sound} for sound in sounds]
+    parts = parts[:-1] if len(groups) > 1 else sorted(parts, key=lambda part: order(next(iter(part)).path.name))
+    chosen: set[Sound] = set()
+    for part in parts:
+        if len(chosen | part) <= max(1, round(VALID * len(sounds))) and len(sounds) > 2:
+            chosen |= part
+    return chosen
 
 
 # Drums: one-shots of Hydrogen's kits, by their authors, and of Sonic Pi.
@@ -578,7 +600,7 @@ def letters(store: Store) -> Iterator[Sound]:
         yield Sound(T, path, path.name[0], "tuxpaint-en_GB", split="train", language="en", text=path.name[0])
     for voice, split in (("en", "valid"), ("en_GB", "train")):  # the two en_GB voices may be one
         (table,) = store.glob("klettres-data", f"{voice}/sounds.xml")
-        for letter in ElementTree.fromstring(table.read_text("utf-8")).iterfind("alphabet/sound"):
+        for letter in ElementTree.fromstring(table.read_text("utf-8")).iterfind(".//alphabet/sound"):
             name, path = letter.attrib["name"].lower(), table.parent.parent / letter.attrib["file"]
             if re.fullmatch("[a-z]", name) and path.exists():
                 source = f"klettres-{voice}"
@@ -607,7 +629,7 @@ def prompts(store: Store, language: str) -> Iterator[Sound]:
     lines = store.text(package[:-4], f"usr/share/doc/*/core-sounds-{language}.txt.gz").splitlines()
     for line in lines:
         key, colon, text = (part.strip("\ufeff ") for part in line.partition(":"))
-        (path,) = (store.folder(package) / PACKAGES[package].folder / f"{key}.wav",)
+        path = store.folder(package) / PACKAGES[package].folder / f"{key}.wav"
         if colon and text and "/" not in key and not key.startswith(";") and text[0] not in "[<(" and path.is_file():
             yield Sound(package, path, "", package, f"asterisk {key}", language=language, text=text)
 
@@ -713,7 +735,9 @@ def stanzas(store: Store, package: str) -> list[tuple[list[str], str, str]]:
 
 def grouped(sound: Sound) -> str:
     """What the sound must not be split from: takes of the same thing differ in the number of their name only."""
-    return sound.group or f"{sound.package} {sound.path.parent.name}/{sound.path.stem.rstrip('0123456789_-')}"
+    return (
+        sound.group or f"{sound.package} {sound.path.parent.name}/{re.sub(r'[_-]*[0-9]+[a-z]?$', '', sound.path.stem)}"
+    )
 
 
 def render(sound: Sound, coding: Coding) -> np.ndarray | None:
@@ -753,7 +777,19 @@ def build(task: str, store: Store, out: Path) -> Manifest:
             continue
         rows.append(write(task, sound, encode(waveform, coding), len(waveform) / coding.rate, store, out))
     rows.sort(key=lambda row: row["path"])
-    return Manifest.from_rows(rows, out)
+    manifest = Manifest.from_rows(rows, out)
+    return apart(manifest, ALIKE[task]) if task in ALIKE else manifest
+
+
+def apart(manifest: Manifest, threshold: float) -> Manifest:
+    """The clips without those that sound the same as one in another split; training clips go first."""
+    dropped = set()
+    splits = ["train", "valid", "test", ""]
+    for column in ("split", "split_grouped"):
+        for pair in overlaps(manifest.with_column("split", manifest.column(column)), threshold):
+            dropped.add(min(pair.row, pair.other, key=lambda row: (splits.index(manifest.column("split")[row]), row)))
+            print(f"{column}: {[manifest.column('file')[row] for row in (pair.row, pair.other)]} are one sound")
+    return manifest.take([row for row in range(len(manifest)) if row not in dropped])
 
 
 def write(task: str, sound: Sound, content: bytes, seconds: float, store: Store, out: Path) -> dict:

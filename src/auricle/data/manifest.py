@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -47,7 +46,7 @@ class Manifest:
     def __init__(self, table: pa.Table, root: str | PathLike[str] = ".", classes: Sequence[str] | None = None):
         self.table = _conformed(table)
         self.root = Path(root)
-        heard = set(pc.list_flatten(self.table["labels"]).to_pylist())
+        heard = {label for labels in self.table["labels"].to_pylist() for label in labels}
         self.classes = tuple(sorted(heard) if classes is None else classes)
         if unknown := sorted(heard - set(self.classes)):
             raise DataError(f"The label {unknown[0]!r} is not one of the {len(self.classes)} classes")

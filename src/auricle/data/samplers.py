@@ -1,0 +1,98 @@
+"""Orders in which a loader draws clips, the same for the same seed and epoch: ``DataLoader(clips, sampler=...)``."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from auricle.data.manifest import Manifest
+from auricle.errors import DataError
+
+
+class Weighted:
+    """Draws ``length`` rows with replacement, each with a chance in proportion to its weight. Made by ``weighted``."""
+
+    def __init__(self, weights: NDArray[np.float64], length: int, seed: int):
+        self.chances = weights / weights.sum()
+        self.length = length
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return self.length
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draws anew; without it, every pass is the same."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        rng = np.random.default_rng((self.seed, self.epoch))
+        return iter(rng.choice(len(self.chances), self.length, p=self.chances).tolist())
+
+
+class Balanced:
+    """Draws the classes in rounds, each round a new order of all of them, and for each one of its clips in turn.
+
+    The sampler of PANNs (Kong et al. 2020, section 4.3) in rounds: in any ``classes`` draws in a row that begin a
+    round, every class is drawn once; a class's clips are all drawn before one is drawn again. Made by ``balanced``.
+    """
+
+    def __init__(self, members: Sequence[NDArray[np.int64]], length: int, seed: int):
+        self.members = members
+        self.length = length
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return self.length
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draws anew; without it, every pass is the same."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        rng = np.random.default_rng((self.seed, self.epoch))
+        queues: list[list[int]] = [[] for _ in self.members]
+        for at in range(self.length):
+            if at % len(self.members) == 0:
+                classes = rng.permutation(len(self.members))
+            drawn = classes[at % len(self.members)]
+            if not queues[drawn]:
+                queues[drawn] = rng.permutation(self.members[drawn]).tolist()
+            yield queues[drawn].pop()
+
+
+def weighted(weights: ArrayLike, length: int | None = None, seed: int = 0) -> Weighted:
+    """A sampler of rows in proportion to ``weights`` [rows], ``length`` of them (as many as rows unless said).
+
+    Raises:
+        DataError: a weight is negative or not finite, or all are 0.
+    """
+    values = np.asarray(weights, np.float64)
+    if values.ndim != 1 or not np.isfinite(values).all() or (values < 0).any() or not values.any():
+        raise DataError("Weights must be finite and not negative, and not all of them 0")
+    return Weighted(values, len(values) if length is None else length, seed)
+
+
+def by_frequency(manifest: Manifest, offset: float = 100.0, length: int | None = None, seed: int = 0) -> Weighted:
+    """A sampler that favours clips of rare classes: a clip weighs the sum of ``1 / (count + offset)`` of its classes.
+
+    The weights of AST and PaSST (offset 100 in PaSST; 0 makes single-label classes equally likely). Clips without
+    labels are never drawn.
+    """
+    targets = manifest.targets(multilabel=True).astype(np.float64)
+    count = targets.sum(0)
+    return weighted(targets @ (1 / np.maximum(count + offset, 1e-9) * (count > 0)), length, seed)
+
+
+def balanced(manifest: Manifest, length: int | None = None, seed: int = 0) -> Balanced:
+    """A sampler that draws every class equally often, ``length`` clips (as many as there are unless said).
+
+    Raises:
+        DataError: no clip has a label.
+    """
+    targets = manifest.targets(multilabel=True)
+    members = [np.flatnonzero(column) for column in targets.T if column.any()]
+    if not members:
+        raise DataError("No clip has a label")
+    return Balanced(members, len(manifest) if length is None else length, seed)
