@@ -10,7 +10,6 @@ from referencing import Registry
 
 from auricle.cli import VERBS
 
-ANSWERING = [verb for verb in VERBS if verb != "mcp"]  # whose standard output carries a protocol
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 NAMED = {file.relative_to(SCHEMAS).as_posix(): json.loads(file.read_text()) for file in SCHEMAS.rglob("*.json")}
 REGISTRY = Registry().with_contents((name, {"$id": name} | schema) for name, schema in NAMED.items())
@@ -28,6 +27,10 @@ def check(verb: str, value: object) -> None:
 
 def words_of(verb: str, sounds: Path, scratch: Path) -> list[object]:
     """A call of each verb that has something to answer."""
+    low, high = (
+        [f"{sounds / 'long.flac'}@{s}-{s + 0.8}" for s in starts] for starts in ((0, 1, 2, 9, 10), (4, 5, 6, 7, 7.2))
+    )
+    examples = [word for option, files in (("--yes", low), ("--no", high)) for file in files for word in (option, file)]
     return {
         "index": ["index", sounds, "--library", scratch / "library"],
         "search": ["search", "--like", sounds / "low 1.wav"],
@@ -35,6 +38,7 @@ def words_of(verb: str, sounds: Path, scratch: Path) -> list[object]:
         "events": ["events"],
         "tag": ["tag", sounds / "low 1.wav", sounds / "broken.wav", "--ear", "fake_ear"],
         "duplicates": ["duplicates"],
+        "teach": ["teach", "Hum", *examples, "--library", scratch / "library"],
         "serve": ["serve", "--port", 0],
         "stats": ["stats"],
         "show": ["show", sounds / "long.flac"],

@@ -12,7 +12,6 @@ pytest.importorskip("transformers", reason="the extra [train] is not installed")
 @pytest.mark.filterwarnings("default")
 def test_clap_listens_beside_the_first_ear(library, sounds, tmp_path):
     import torch
-
     from tests.align.tiny_clap import build
 
     torch.set_num_threads(1)

@@ -88,7 +88,9 @@ def derived(
     key = hashlib.sha256(json.dumps([name, version, *(source.sha256 for source in sources)]).encode()).hexdigest()
 
     def make(part: Path) -> None:
-        build(part, *fetch_all(sources, offline=offline, progress=progress))
+        paths = fetch_all(sources, offline=offline, progress=progress)
+        (progress or log.info)(f"preparing {name}, this once")
+        build(part, *paths)
 
     return make_once(weights_dir() / f"{key[:12]}-{name}", make)
 

@@ -194,7 +194,7 @@ class Store:
         if dataset is None:
             return RECORDINGS.empty_table().select(columns or RECORDINGS.names)
         try:
-            return dataset.to_table(filter=where, columns=columns, limit=limit)
+            return dataset.to_table(filter=where and _one_condition(where), columns=columns, limit=limit)
         except (OSError, ValueError) as error:
             if where is None:
                 raise
@@ -402,6 +402,20 @@ def _chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
 
 def _quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _one_condition(where: str) -> str:
+    """``where`` in brackets: by itself Lance would read as much of it as makes sense and ignore what follows.
+
+    Raises:
+        ValueError: it closes a bracket that it has not opened.
+    """
+    depth = 0
+    for character in re.sub(r"'[^']*'|\"[^\"]*\"|`[^`]*`", "", where):
+        depth += (character == "(") - (character == ")")
+        if depth < 0:
+            raise ValueError("a closing bracket too many")
+    return f"({where}\n)"  # on a line of its own: a comment may end the condition
 
 
 def _first_line(error: Exception) -> str:

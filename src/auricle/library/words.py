@@ -51,7 +51,8 @@ NEIGHBOURS = 50  # sentences of other classes that crowding is measured on
 CONTEXT = 3.84  # seconds before and after a window that speak for it
 LEAST = 1.44  # seconds that a neighbourhood counts as when the recording is shorter: a blip is no sure thing
 
-EVIDENCE = (1 / (1 + np.sqrt((1 - codes.SCORES) / np.maximum(codes.SCORES, 1e-30)))).astype(np.float32)  # of a code
+_YES, _NO = np.sqrt(codes.SCORES), np.sqrt(1 - codes.SCORES)
+EVIDENCE = (_YES / (_YES + _NO)).astype(np.float32)  # of a code
 EVIDENCE.setflags(write=False)
 
 _JOINTS = re.compile(
