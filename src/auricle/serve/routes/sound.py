@@ -64,7 +64,7 @@ async def audio(
     return await here.listening(request, prepare)
 
 
-@router.get("/peaks", responses=errors(413, 415))
+@router.get("/peaks", responses=errors(413, 415, 416))
 async def waveform(
     rec: Rec,
     lib: Lib,
@@ -97,7 +97,7 @@ async def waveform(
     return await here.listening(request, draw)  # pyright: ignore[reportReturnType]  # a response, sent as it is
 
 
-@router.get("/spectrogram", response_class=Response, responses={**PNG, **errors(415)})
+@router.get("/spectrogram", response_class=Response, responses={**PNG, **errors(415, 416)})
 async def spectrogram(
     rec: Rec,
     lib: Lib,
