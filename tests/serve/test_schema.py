@@ -54,7 +54,7 @@ def api(folder):
 def test_the_api_keeps_to_its_schema(api, known, method, path):
     operation = api[path][method]
 
-    @given(case=st.one_of(operation.as_strategy(generation_mode=mode) for mode in GenerationMode), draw=st.randoms())
+    @given(case=st.one_of([operation.as_strategy(generation_mode=mode) for mode in GenerationMode]), draw=st.randoms())
     @settings(max_examples=40, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     def answered_as_described(case: schemathesis.Case, draw: random.Random) -> None:
         for name, values in known.items():

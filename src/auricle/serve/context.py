@@ -9,6 +9,7 @@ from fastapi import Depends, Path, Request
 from auricle.serve.cache import Cache
 from auricle.serve.jobs import Jobs
 from auricle.serve.limits import MIB, Limits
+from auricle.serve.maps import Maps
 from auricle.serve.schemas import ErrorBody, RecordingId
 from auricle.serve.shelf import Served, Shelf
 from auricle.serve.uploads import Uploads
@@ -22,6 +23,7 @@ class Context:
     shelf: Shelf
     limits: Limits
     jobs: Jobs
+    maps: Maps = field(default_factory=Maps)
     uploads: Uploads = field(init=False)
     searching: Workers = field(init=False)
     listening: Workers = field(init=False)
@@ -35,6 +37,7 @@ class Context:
 
     def close(self) -> None:
         self.jobs.close()
+        self.maps.close()
         self.searching.close()
         self.listening.close()
         self.uploads.close()

@@ -332,6 +332,57 @@ class NewItems(Asked):
     items: list[Stretch] = Field(min_length=1, max_length=MOST_ITEMS)
 
 
+# --- the map ----------------------------------------------------------------------------------------------------------
+
+
+class MapRecording(BaseModel):
+    id: str
+    name: str
+    folder: str
+    tag: str = Field(description="The strongest one; empty without tags")
+    duration: float
+
+
+MapPoint = tuple[float, float, int, int, float, float]
+
+
+class Map(BaseModel):
+    """Stretches of sound as points: those that sound alike lie close together."""
+
+    points: list[MapPoint] = Field(
+        description="x and y in [-1, 1], ordinals of its colour and of its recording, start and end of the stretch"
+    )
+    recordings: list[MapRecording]
+    colours: list[str] = Field(description="What each colour stands for, the most frequent first")
+
+
+class MapProgress(BaseModel):
+    progress: Score
+
+
+# --- teaching ---------------------------------------------------------------------------------------------------------
+
+
+class Lesson(Asked):
+    """Examples of a tag of one's own; they add to those of earlier lessons."""
+
+    name: LabelText
+    positives: list[Stretch] = Field(default=[], max_length=MOST_ITEMS)
+    negatives: list[Stretch] = Field(default=[], max_length=MOST_ITEMS)
+
+
+class Taught(BaseModel):
+    """A tag of one's own after all its lessons, and how well it is told apart in recordings not learnt from."""
+
+    name: str
+    positives: int
+    negatives: int
+    trained: datetime
+    accuracy: float | None = Field(description="Mean over both kinds; null when a kind comes from a single recording")
+    average_precision: float | None
+    chance: float = Field(description="Average precision of guessing")
+
+
 # --- indexing ---------------------------------------------------------------------------------------------------------
 
 

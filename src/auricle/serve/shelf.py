@@ -17,7 +17,7 @@ from auricle.serve import schemas
 from auricle.serve.confine import Confined, is_confined
 from auricle.serve.errors import RefusalError, not_found
 from auricle.serve.names import Names
-from auricle.types import Recording, Tag
+from auricle.types import Hit, Recording, Tag
 
 DEFAULT = "default"  # another name of the first library
 FACET_TAGS = 200  # most frequent
@@ -182,6 +182,13 @@ def recording_fields(recording: Recording, names: Names) -> dict[str, Any]:
         "folder": os.path.dirname(shown),
         "tags": tags(recording.tags),
     }
+
+
+def hit_fields(hit: Hit, names: Names) -> dict[str, Any]:
+    """A hit as the fields of ``schemas.Hit``."""
+    shown = names.shown(hit.path)
+    facts = {name: getattr(hit, name) for name in ("recording", "start", "end", "score", "duration")}
+    return facts | {"path": shown, "name": shown.rpartition("/")[2], "tags": tags(hit.tags)}
 
 
 def _extent(column: pa.ChunkedArray) -> dict[str, Any]:

@@ -3,9 +3,20 @@
 from fastapi import APIRouter, FastAPI
 
 from auricle.serve.context import errors
-from auricle.serve.routes import collections, index, labels, libraries, login, page, recordings, search, sound
+from auricle.serve.routes import collections, index, labels, libraries, login, page, recordings, search, sound, teach
+from auricle.serve.routes import map as atlas
 
-LIBRARY = (libraries.one, recordings.router, search.router, sound.router, labels.router, collections.router, index.one)
+LIBRARY = (
+    libraries.one,
+    recordings.router,
+    search.router,
+    sound.router,
+    labels.router,
+    collections.router,
+    atlas.router,
+    teach.router,
+    index.one,
+)
 
 
 def attach(app: FastAPI, base: str) -> None:

@@ -13,7 +13,7 @@ from auricle.serve import schemas
 from auricle.serve.context import Lib
 from auricle.serve.errors import RefusalError, not_found
 from auricle.serve.ranges import disposition
-from auricle.serve.shelf import Served
+from auricle.serve.shelf import Served, hit_fields
 
 router = APIRouter(prefix="/collections", tags=["collections"])
 
@@ -126,21 +126,9 @@ def _summary(collection: Collection) -> schemas.Collection:
 
 
 def _detail(lib: Served, collection: Collection) -> schemas.CollectionDetail:
-    names, hits = lib.names, lib.collections.hits(collection.id)
-    items = []
-    for hit in hits:
-        shown = names.shown(hit.path)
-        items.append(
-            schemas.CollectionItem(
-                id=_item_id(Item(hit.recording, hit.start, hit.end)),
-                recording=hit.recording,
-                path=shown,
-                name=shown.rpartition("/")[2],
-                start=hit.start,
-                end=hit.end,
-                score=hit.score,
-                duration=hit.duration,
-                tags=[],
-            )
-        )
+    names = lib.names
+    items = [
+        schemas.CollectionItem(id=_item_id(Item(hit.recording, hit.start, hit.end)), **hit_fields(hit, names))
+        for hit in lib.collections.hits(collection.id)
+    ]
     return schemas.CollectionDetail(**_summary(collection).model_dump(), items=items)

@@ -11,7 +11,7 @@ from auricle.library.search import Searcher
 from auricle.serve import schemas
 from auricle.serve.context import Context, Here, Lib, errors
 from auricle.serve.errors import not_found
-from auricle.serve.shelf import Served, tags
+from auricle.serve.shelf import Served, hit_fields
 
 router = APIRouter(tags=["search"])
 
@@ -48,23 +48,8 @@ def _answer(body: schemas.SearchRequest, lib: Served, here: Context) -> schemas.
         one_per_recording=body.one_per_recording,
     )
     names = lib.names
-    hits = []
-    for hit in answer.hits[body.offset : last]:
-        shown = names.shown(hit.path)
-        hits.append(
-            schemas.Hit(
-                recording=hit.recording,
-                path=shown,
-                name=shown.rpartition("/")[2],
-                start=hit.start,
-                end=hit.end,
-                score=hit.score,
-                duration=hit.duration,
-                tags=tags(hit.tags),
-            )
-        )
     return schemas.SearchAnswer(
-        hits=hits,
+        hits=[schemas.Hit(**hit_fields(hit, names)) for hit in answer.hits[body.offset : last]],
         more=len(answer.hits) > last,
         windows=answer.windows,
         served_by="sketch" if answer.served_by == "sketch" else "exact",
