@@ -1,5 +1,6 @@
 """``auricle train``: trains a system, or a model of one's own sounds."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
@@ -91,8 +92,7 @@ class Command:
         from auricle.library.own_model import train
 
         folder = self.out or Path("runs") / data.resolve().name
-        spec = self.library.ear
-        report = train(data, folder, ear=spec, source=self.source)
+        report = train(data, folder, ear=self.library.ear, source=self.source, tell=_heard)
         if self.tags:
             report.teach(self.library.open())
         if self.library.json:
@@ -111,6 +111,12 @@ class Command:
         )
         say(f"{report.accuracy:.1%} of files it had not heard are right; {folder / 'report.html'} shows the mistakes.")
         say(f"Use it: auricle index --ear {folder} …" + ("" if self.tags else ", or teach its classes: --tags"))
+
+
+def _heard(done: int, total: int) -> None:
+    """A line for people who wait."""
+    if sys.stderr.isatty():
+        print(f"\r{done}/{total} files heard", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
 
 def command(words: Sequence[str]) -> type[Command]:

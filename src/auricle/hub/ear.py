@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 WINDOW = 10.0  # seconds heard at once by a model that does not say
 CONFIG = "config.json"  # of a folder written by ``auricle.hub.pretrained``
 WEIGHTS = "model.safetensors"
+HEAD = "head.json"  # of a folder written by ``auricle.hub.head``
 
 
 def open_ear(spec: str) -> Ear:
@@ -34,7 +35,7 @@ def open_ear(spec: str) -> Ear:
 
     Args:
         spec: ``NAME`` or ``NAME@TAG`` of a system; ``NAME=FOLDER``, the system with weights of one's own; a ``.onnx``
-            file written by ``auricle export``; or a folder written by ``save_pretrained``.
+            file written by ``auricle export``; or a folder written by ``save_pretrained`` or ``auricle train --data``.
 
     Raises:
         AuricleError: there is no such system, or it is no ear.
@@ -48,6 +49,10 @@ def open_ear(spec: str) -> Ear:
 
         model = from_pretrained(path)
         return TorchEar(f"{_system_of(path)}@{local_tag(path)}", model)
+    if (path / HEAD).is_file():
+        from auricle.hub.head import HeadEar, about
+
+        return HeadEar(path, open_ear(about(path)["ear"]))
     from auricle.hub.registry import load, systems
 
     name, _, folder = spec.partition("=")
@@ -67,7 +72,11 @@ def absolute(spec: str) -> str:
     if equals:
         return f"{name}={Path(folder).expanduser().absolute()}"
     path = Path(spec).expanduser()
-    return str(path.absolute()) if path.suffix == ".onnx" or (path / CONFIG).is_file() else spec
+    return (
+        str(path.absolute())
+        if path.suffix == ".onnx" or any((path / file).is_file() for file in (CONFIG, HEAD))
+        else spec
+    )
 
 
 def local_tag(folder: Path) -> str:

@@ -60,6 +60,7 @@ class Classifier:
     average_precision: float | None  # of examples whose recordings were not trained on, in [0, 1]
     accuracy: float | None  # of the same, as the mean over both classes
     folds: int  # of the cross-validation; 0 when one class comes from a single recording
+    unseen: NDArray[np.floating]  # [examples], calibrated log-odds from models that had not seen the recording, or NaN
 
 
 def learn(examples: Examples) -> Classifier:
@@ -75,16 +76,24 @@ def _learn(examples: Examples) -> Classifier:
     folds = _folds(examples)
     if not folds:
         weights, bias = _fit(examples, everything, STRENGTH)
-        return Classifier(weights.astype(np.float32), bias, None, None, 0)
+        return Classifier(weights.astype(np.float32), bias, None, None, 0, np.full(len(examples.positive), np.nan))
     fewest = min(examples.positive.sum(), (~examples.positive).sum())
     odds = {
         strength: _unseen(examples, folds, strength) for strength in (STRENGTHS if fewest >= ENOUGH else [STRENGTH])
     }
     strength = min(odds, key=lambda strength: _loss(odds[strength], examples))
     slope, offset = _sigmoid(odds[strength], examples)
-    precision, accuracy = _quality(odds[strength], examples)
+    mean = _of_examples(odds[strength], examples)
+    precision, accuracy = _quality(mean, examples)
     weights, bias = _fit(examples, everything, strength)
-    return Classifier((slope * weights).astype(np.float32), slope * bias + offset, precision, accuracy, len(folds))
+    return Classifier(
+        weights=(slope * weights).astype(np.float32),
+        bias=slope * bias + offset,
+        average_precision=precision,
+        accuracy=accuracy,
+        folds=len(folds),
+        unseen=slope * mean + offset,
+    )
 
 
 def _fit(examples: Examples, chosen: Mask, strength: float) -> tuple[Floats, float]:
@@ -149,14 +158,20 @@ def _sigmoid(odds: Floats, examples: Examples) -> tuple[float, float]:
     return max(float(np.asarray(model.coef_)[0, 0]), LEAST_SLOPE), float(np.asarray(model.intercept_)[0])
 
 
-def _quality(odds: Floats, examples: Examples) -> tuple[float, float]:
-    """Average precision and balanced accuracy of the examples, each judged by the mean of its windows' log-odds."""
-    from sklearn.metrics import average_precision_score
-
+def _of_examples(odds: Floats, examples: Examples) -> Floats:
+    """The mean log-odds of the windows of each example [examples]; NaN for those in no fold."""
     judged = np.isfinite(odds)
     count = np.bincount(examples.example[judged], minlength=len(examples.positive))
     total = np.bincount(examples.example[judged], odds[judged], minlength=len(examples.positive))
-    mean, positive = (total / np.maximum(count, 1))[count > 0], examples.positive[count > 0]
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _quality(mean: Floats, examples: Examples) -> tuple[float, float]:
+    """Average precision and balanced accuracy of the examples, each judged by the ``mean`` of its windows' log-odds."""
+    from sklearn.metrics import average_precision_score
+
+    judged = np.isfinite(mean)
+    mean, positive = mean[judged], examples.positive[judged]
     right = (mean > 0) == positive
     accuracy = (right[positive].mean() + right[~positive].mean()) / 2
     return float(average_precision_score(positive, mean)), float(accuracy)

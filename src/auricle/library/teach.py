@@ -123,6 +123,27 @@ class Teacher:
         self.apply()
         return taught
 
+    def adopt(self, taught: Taught, weights: NDArray[np.float32], bias: float) -> None:
+        """Takes over a classifier that was trained elsewhere (see ``own_model``) and tags the library.
+
+        Lessons given to its name before are set aside; ``undo`` brings them back.
+
+        Raises:
+            QueryError: the name cannot be used.
+            LibraryError: it was trained on another ear than the one that answers here.
+        """
+        if taught.ear != self.library.ear:
+            raise LibraryError(
+                f"The model of {taught.name!r} listens through {taught.ear}, the library through {self.library.ear}",
+                "Train it with --ear",
+            )
+        name = self._usable(taught.name)
+        with self.store.lock(name="teach"):
+            if lessons := self._lessons(name):
+                self._write(name, [*lessons, {"forgotten": _now()}])
+            own_tags.save(self.place, weights, bias, asdict(taught))
+        self.apply()
+
     def examples(self, name: str) -> tuple[list[Example], list[Example]]:
         """Positive and negative examples of a tag as they now stand."""
         return _standing(self._lessons(self.get(name).name))
