@@ -330,7 +330,7 @@ CODINGS = {
 }
 
 
-# Correlation (see auricle.data.overlap) from which two clips are one sound: electronic drums are alike without being so.
+# Correlation (see auricle.data.overlap) from which two clips are one sound; electronic drums resemble each other.
 ALIKE = {"events": 0.5, "drums": 0.8}
 
 
