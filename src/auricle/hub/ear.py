@@ -34,7 +34,7 @@ def open_ear(spec: str) -> Ear:
     """Opens the ear that ``spec`` names, anew at every call.
 
     Args:
-        spec: ``NAME`` or ``NAME@TAG`` of a system; ``NAME=FOLDER``, the system with weights of one's own; a ``.onnx``
+        spec: ``NAME`` or ``NAME@TAG`` of a system; ``NAME=PATH``, the system with weights of one's own; a ``.onnx``
             file written by ``auricle export``; or a folder written by ``save_pretrained`` or ``auricle train --data``.
 
     Raises:
@@ -72,18 +72,20 @@ def absolute(spec: str) -> str:
     if equals:
         return f"{name}={Path(folder).expanduser().absolute()}"
     path = Path(spec).expanduser()
-    return (
-        str(path.absolute())
-        if path.suffix == ".onnx" or any((path / file).is_file() for file in (CONFIG, HEAD))
-        else spec
-    )
+    is_path = path.suffix == ".onnx" or any((path / file).is_file() for file in (CONFIG, HEAD))
+    return str(path.absolute()) if is_path else spec
 
 
-def local_tag(folder: Path) -> str:
-    """What tells weights of one's own from others of the same system, wherever they lie: ``local-`` and a hash."""
-    files = sorted(folder.expanduser().glob("*.safetensors"))
+def local_tag(path: Path) -> str:
+    """What tells weights of one's own, a file or a folder, from others of the same system, wherever they lie.
+
+    Raises:
+        WeightsError: there is no such file, or the folder holds no safetensors.
+    """
+    path = path.expanduser()
+    files = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
     if not files:
-        raise WeightsError(f"{folder} holds no weights", f"Write {WEIGHTS} there with save_pretrained")
+        raise WeightsError(f"{path} holds no weights", f"Write {WEIGHTS} there with save_pretrained")
     return f"local-{_digest(files[0])}"
 
 
@@ -146,12 +148,13 @@ class TorchEar:
 def embed_and_tag(model: Any, wave: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor | None]":
     """Embeddings [batch, dim] and scores [batch, classes] (None without classes) of ``wave`` [batch, samples].
 
-    A model that can give both at the price of one has a method ``embed_and_tag`` of its own.
+    A model whose ``forward`` returns both, as ``embedding`` and ``scores`` of a dict, is run once.
     """
     if not model.classes:
         return model.embed(wave), None
-    if hasattr(model, "embed_and_tag"):
-        return model.embed_and_tag(wave)
+    heard = model(wave)
+    if isinstance(heard, dict) and {"embedding", "scores"} <= heard.keys():
+        return heard["embedding"], heard["scores"]
     return model.embed(wave), model.tag(wave)
 
 

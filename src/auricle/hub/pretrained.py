@@ -4,8 +4,8 @@
     model = from_pretrained("my-model")                       # or "organisation/name" from the hub
     push_to_hub("my-model", "organisation/name")
 
-``config.json`` names the system (or, for a class that is no system's ``Model``, a class of auricle) and holds the
-fields of its ``Config``. Nothing is ever unpickled, and no code but that of installed packages is run.
+``config.json`` names the system and the class of the model, and holds the fields of its ``Config`` and the names of its
+classes. Nothing is ever unpickled, and no code but that of installed packages is run.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ import json
 import typing
 from collections.abc import Mapping
 from importlib import import_module
+from inspect import signature
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,7 @@ def save_pretrained(
         "system": _system(type(model).__module__),
         "model": place,
         "config": dataclasses.asdict(config),
+        "classes": list(getattr(model, "classes", ())),
         "auricle": auricle.__version__,
     }
     folder = Path(folder)
@@ -89,7 +91,8 @@ def from_pretrained(source: str | PathLike[str], *, revision: str | None = None,
     try:
         about = json.loads(config.read_text(encoding="utf-8"))
         kind = _class(about["model"])
-        model = kind(_from_json(_config_class(kind), about["config"]))
+        options = {"classes": tuple(about["classes"])} if "classes" in signature(kind).parameters else {}
+        model = kind(_from_json(_config_class(kind), about["config"]), **options)
     except (ValueError, TypeError, KeyError) as error:
         raise WeightsError(f"{config} describes no model: {type(error).__name__}: {error}") from error
     from safetensors import SafetensorError
