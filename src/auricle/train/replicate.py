@@ -7,10 +7,13 @@ A system takes part with three names in its module:
     claims(values) -> dict[str, bool]                         ``values[arm][metric]`` is an array over the seeds
 
 and, if 3 seeds are not what it needs, ``SEEDS``. The result goes into ``<folder>/<room>/<name>.json``, and nothing else
-writes there. All claims hold: ``replicated``; some: ``partly``; none: ``not``.
+writes there. All claims hold: ``replicated``; some: ``partly``; none: ``not``. A run that was stopped goes on: each arm
+and seed is noted in a journal beside the result, which a change of the system's module makes void.
 """
 
+import hashlib
 import json
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -65,8 +68,10 @@ def run(
     if unknown := set(chosen) - set(module.ARMS):
         raise AuricleError(f"{name} has no arm {min(unknown)!r}", f"Choose from: {', '.join(module.ARMS)}")
     count = seeds or (1 if preset == "smoke" else getattr(module, "SEEDS", SEEDS))
-    begun = time.monotonic()
-    values = _values(module, chosen, count, preset, tell)
+    file = Path(folder) / card.room / f"{name}.json"
+    with tempfile.TemporaryDirectory() as nowhere:
+        journal = (Path(nowhere) / name if preset == "smoke" else file).with_suffix(f".{preset}.part")
+        values, seconds = _values(module, chosen, count, preset, journal, tell)
     result: dict[str, Any] = {"name": name, "room": card.room, "preset": preset, "seeds": count}
     result["arms"] = {
         arm: {metric: summary(array) for metric, array in metrics.items()} for arm, metrics in values.items()
@@ -75,11 +80,10 @@ def run(
         result["claims"] = {claim: bool(holds) for claim, holds in module.claims(values).items()}
         result["verdict"] = verdict(result["claims"].values())
     result["data"] = str(getattr(module, "data", lambda: "")())
-    result |= {"seconds": round(time.monotonic() - begun, 1)} | provenance()
+    result |= {"seconds": round(seconds, 1)} | provenance()
     if "verdict" in result and preset != "smoke":
-        file = Path(folder) / card.room / f"{name}.json"
-        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        journal.unlink()
     return result
 
 
@@ -102,15 +106,38 @@ def verdict(claims: Iterable[bool]) -> str:
     return "replicated" if all(claims) else "partly" if any(claims) else "not"
 
 
-def _values(module: ModuleType, arms: Iterable[str], seeds: int, preset: str, tell: Callable[[str], None]) -> Values:
+def _values(
+    module: ModuleType, arms: Iterable[str], seeds: int, preset: str, journal: Path, tell: Callable[[str], None]
+) -> tuple[Values, float]:
+    """What each arm gave, over the seeds, and the seconds it took. What is in the journal of a run that was stopped is not done again."""
+    source = hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()
+    done = _journaled(journal, source)
     found: dict[str, list[Mapping[str, float]]] = {arm: [] for arm in arms}
+    seconds = 0.0
+    journal.parent.mkdir(parents=True, exist_ok=True)
     for seed in range(seeds):  # seed by seed, so that what is told early compares arms
         for arm, metrics in found.items():
-            begun = time.monotonic()
-            metrics.append(module.replicate(seed, arm, preset))
-            shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics[-1].items())
-            tell(f"seed {seed}, {arm}: {shown} ({time.monotonic() - begun:.0f} s)")
-    return {
+            if (seed, arm) not in done:
+                begun = time.monotonic()
+                one = {name: float(value) for name, value in module.replicate(seed, arm, preset).items()}
+                entry = {"seed": seed, "arm": arm, "metrics": one, "seconds": time.monotonic() - begun}
+                with open(journal, "a", encoding="utf-8") as lines:
+                    lines.write(json.dumps({"source": source} | entry) + "\n")
+                shown = ", ".join(f"{name} {value:.4g}" for name, value in one.items())
+                tell(f"seed {seed}, {arm}: {shown} ({entry['seconds']:.0f} s)")
+                done[seed, arm] = entry
+            metrics.append(done[seed, arm]["metrics"])
+            seconds += done[seed, arm]["seconds"]
+    values = {
         arm: {metric: np.array([one[metric] for one in metrics], float) for metric in metrics[0]}
         for arm, metrics in found.items()
     }
+    return values, seconds
+
+
+def _journaled(journal: Path, source: str) -> dict[tuple[int, str], dict[str, Any]]:
+    """Entries of a journal that the module as it now stands (the hash of its ``source``) has written."""
+    if not journal.exists():
+        return {}
+    entries = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+    return {(entry["seed"], entry["arm"]): entry for entry in entries if entry["source"] == source}
