@@ -64,7 +64,7 @@ def slaney_bank(sample_rate: int, fft: int, bands: int, low: float, high: float)
 
     This is ``librosa.filters.mel`` with its defaults. Arguments as in ``mel_bank``.
     """
-    edges = slaney_hertz(np.linspace(*slaney_mel(np.array([low, high])), bands + 2))
+    edges = slaney_hertz(np.linspace(slaney_mel(low), slaney_mel(high), bands + 2))
     bins = np.fft.rfftfreq(fft, 1 / sample_rate)[:, None]
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])

@@ -1,0 +1,1 @@
+"""Layers and losses in torch that several systems share."""
