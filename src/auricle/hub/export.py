@@ -5,7 +5,9 @@ The graph takes ``wave`` [batch, samples], windows of the length that its metada
 does anything else that runs ONNX, with the same numbers.
 """
 
+import hashlib
 import json
+from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -83,6 +85,8 @@ def export(
         )
         assert program is not None
         graph = program.model_proto
+        if not graph.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
+            raise AuricleError(f"{ear.name} cannot be written as ONNX: its forward fixes the size of the batch")
     except torch.onnx.errors.OnnxExporterError as error:
         raise AuricleError(f"{ear.name} cannot be written as ONNX: {str(error).strip().splitlines()[0]}") from error
     facts = {
@@ -95,7 +99,7 @@ def export(
     }
     onnx.helper.set_model_props(graph, {key: str(value) for key, value in facts.items()})
     if int8:
-        store_in_int8(graph, {f"model.{name}" for name, _ in model.named_parameters()})
+        store_in_int8(graph, [parameter.detach().numpy() for parameter in model.parameters()])
     target.parent.mkdir(parents=True, exist_ok=True)
     onnx.save_model(graph, target)
     return parity(ear, OnnxEar(target))
@@ -105,10 +109,11 @@ def parity(ear: TorchEar, exported: OnnxEar) -> Parity:
     """How far ``exported`` is from ``ear`` on noise, tones, clicks, silence and a loud square wave."""
     ours, theirs = ([each.hear(window) for window in sounds(ear.sample_rate, ear.window)] for each in (ear, exported))
     embeddings, others = (np.concatenate([heard.embeddings for heard in all]) for all in (ours, theirs))
-    scores = [np.abs(a.scores - b.scores).max() for a, b in zip(ours, theirs, strict=True) if a.scores is not None]
+    pairs = [(a.scores, b.scores) for a, b in zip(ours, theirs, strict=True)]
+    scores = [float(np.abs(a - b).max()) for a, b in pairs if a is not None and b is not None]
     scale = max(float(np.abs(embeddings).max()), 1e-12)
     size = exported.path.stat().st_size
-    return Parity(float(np.abs(embeddings - others).max()) / scale, float(max(scores, default=0.0)), size)
+    return Parity(float(np.abs(embeddings - others).max()) / scale, max(scores, default=0.0), size)
 
 
 def sounds(sample_rate: int, samples: int) -> list[Waveform]:
@@ -129,29 +134,36 @@ def sounds(sample_rate: int, samples: int) -> list[Waveform]:
     return [np.clip(wave, -1, 1).astype(np.float32) for wave in waves]
 
 
-def store_in_int8(graph: Any, parameters: set[str]) -> int:
-    """Replaces weights of an ONNX ``graph`` by 8-bit ones that are unpacked when it is loaded; returns how many.
+def store_in_int8(graph: Any, parameters: Iterable[NDArray]) -> int:
+    """Replaces weights of an ONNX ``graph`` by 8-bit ones that are unpacked when it is run; returns how many.
 
-    Only tensors named in ``parameters`` that are matrices or larger: the front-end's tables stay exact. Values are
-    rounded to ``scale * [-127, 127]``, with one scale for each index of the first axis.
+    Only tensors that are one of the ``parameters``, or one transposed, and are matrices or larger: the front-end's
+    tables stay exact. Values are rounded to ``scale * [-127, 127]``, with one scale for each output channel.
     """
     from onnx import helper, numpy_helper
 
+    large = [values for values in parameters if values.ndim > 1 and values.size >= LEAST]
+    channel = {_digest(values): 0 for values in large} | {_digest(values.T): 1 for values in large if values.ndim == 2}
     stored = 0
     for tensor in list(graph.graph.initializer):
-        values: NDArray = numpy_helper.to_array(tensor)
-        if tensor.name not in parameters or values.ndim < 2 or values.size < LEAST or values.dtype != np.float32:
+        values = numpy_helper.to_array(tensor)
+        axis = channel.get(_digest(values))
+        if axis is None:
             continue
-        scale = np.abs(values).max(axis=tuple(range(1, values.ndim))) / 127
+        scale = np.abs(values).max(axis=tuple(i for i in range(values.ndim) if i != axis), keepdims=True) / 127
         scale[scale == 0] = 1.0
-        packed = np.rint(values / scale.reshape(-1, *(1,) * (values.ndim - 1))).astype(np.int8)
-        names = [f"{tensor.name}.int8", f"{tensor.name}.scale", f"{tensor.name}.zero"]
-        arrays = (packed, scale.astype(np.float32), np.zeros(len(scale), np.int8))
+        packed = np.rint(values / scale).astype(np.int8)
+        names = [f"{tensor.name}.{part}" for part in ("int8", "scale", "zero")]
+        arrays = (packed, scale.ravel().astype(np.float32), np.zeros(scale.size, np.int8))
         graph.graph.initializer.remove(tensor)
         graph.graph.initializer.extend(map(numpy_helper.from_array, arrays, names))
-        graph.graph.node.insert(0, helper.make_node("DequantizeLinear", names, [tensor.name], axis=0))
+        graph.graph.node.insert(0, helper.make_node("DequantizeLinear", names, [tensor.name], axis=axis))
         stored += 1
     return stored
+
+
+def _digest(values: NDArray) -> bytes:
+    return hashlib.sha256(repr(values.shape).encode() + np.ascontiguousarray(values).tobytes()).digest()
 
 
 def _Wrapped(model: "torch.nn.Module") -> "torch.nn.Module":  # noqa: N802 (a class that waits for torch)
