@@ -126,10 +126,12 @@ class Model(nn.Module):
         ValueError: the encoder has no layers for the method to reach into.
     """
 
-    def __init__(self, encoder: nn.Module, config: Config, classes: Sequence[str], seconds: float | None = None):
+    def __init__(self, encoder: Any, config: Config, classes: Sequence[str], seconds: float | None = None):
         super().__init__()
-        self.encoder, self.config, self.classes = encoder, config, tuple(classes)
-        self.sample_rate, self.dim = encoder.sample_rate, encoder.dim
+        self.encoder: Any = encoder
+        self.config, self.classes = config, tuple(classes)
+        self.sample_rate: int = encoder.sample_rate
+        self.dim: int = encoder.dim
         self.head = nn.Linear(self.dim, len(self.classes))
         if seconds is not None:
             encoder.fit_length(seconds)
@@ -185,7 +187,7 @@ class Model(nn.Module):
     def _adapt(self) -> None:
         method, encoder = self.config.method, self.encoder
         if method not in ("full", "linear", "bitfit"):
-            layers = getattr(encoder, "layers", ())
+            layers: Any = getattr(encoder, "layers", ())
             if not len(layers) or not all(isinstance(layer, Layer) for layer in layers):
                 raise ValueError(f"{type(encoder).__module__} has no transformer layers for {method} to reach into")
             for index, layer in enumerate(layers):
@@ -198,7 +200,7 @@ class Model(nn.Module):
         if method != "bitfit" and hasattr(encoder, "norm"):
             encoder.norm.requires_grad_(True)
 
-    def _adapted(self, layer: Layer, index: int) -> nn.Module:
+    def _adapted(self, layer: Any, index: int) -> nn.Module:
         """``layer`` with what the method puts into it."""
         config = self.config
         bound = (6 / (3 * self.encoder.config.patch**2 + self.dim)) ** 0.5  # Visual Prompt Tuning's

@@ -46,7 +46,7 @@ CARD = Card(
     year=2020,
     arxiv="1912.10211",
     task="audio tagging and embedding",
-    summary="Convolutional taggers of 527 AudioSet classes, and 2048-dimensional embeddings that transfer to other tasks.",
+    summary="Convolutional taggers of 527 AudioSet classes, whose 2048-dimensional embeddings transfer to other tasks.",
     claim="mAP 0.431 (Cnn14) and 0.439 (Wavegram-Logmel-CNN) on AudioSet's evaluation set, against 0.392 before; "
     "fine-tuned, the networks beat training from scratch on six tasks",
     code_licence="MIT",

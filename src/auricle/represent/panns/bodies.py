@@ -216,7 +216,7 @@ class MobileNet(nn.Module):
     def __init__(self, version: int):
         super().__init__()
         inputs, self.dim = 32, 1024 if version == 1 else 1280
-        blocks = [nn.Sequential(*pooled(conv2d(1, inputs), 2, nn.ReLU if version == 1 else nn.ReLU6))]
+        blocks: list[nn.Module] = [nn.Sequential(*pooled(conv2d(1, inputs), 2, nn.ReLU if version == 1 else nn.ReLU6))]
         if version == 1:
             for outputs, stride in self.V1:
                 depthwise = pooled(conv2d(inputs, inputs, groups=inputs), stride, nn.ReLU)
@@ -298,3 +298,6 @@ class Res1dNet(nn.Module):
 
     def forward(self, wave: Tensor, mel: None, weights: Tensor | None) -> Tensor:
         return self.resnet(self.bn0(self.conv0(mix_pairs(wave, weights)[:, None])))
+
+
+Body = Cnn | ResNet | MobileNet | LeeNet | DaiNet | Res1dNet  # a Wavegram is a Cnn

@@ -92,7 +92,7 @@ LEAST = {  # samples that give a body one feature; shorter waveforms are filled 
 }
 
 
-def make_body(config: Config) -> nn.Module:
+def make_body(config: Config) -> bodies.Body:
     """The body that ``config`` describes."""
     match config.body:
         case "cnn":
@@ -147,8 +147,8 @@ class Model(nn.Module):
         )
         self.bn0 = nn.BatchNorm2d(config.bands) if heard else None
         self.augment = SpecAugment(64, config.bands // 8) if config.spec_augment else nn.Identity()
-        self.body = make_body(config)
-        self.fc1 = nn.Linear(self.body.dim, config.embedding)
+        self.body = body = make_body(config)
+        self.fc1 = nn.Linear(body.dim, config.embedding)
         if config.pooling == "attention":
             self.att_block = Attention(config.embedding, len(self.classes))
         else:
