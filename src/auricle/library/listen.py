@@ -23,6 +23,7 @@ from auricle.library.store import ear_schema, writing
 from auricle.types import Ear, Heard, Tag, Waveform, windows_in
 
 BLOCK_WINDOWS = 64  # windows heard at a time: 31 s for the default ear; the rows do not depend on it
+HASH_BYTES = 1 << 20  # of a file read at a time
 TAGS_KEPT = 8
 TAG_FLOOR = 0.1  # a class below this is not worth naming
 
@@ -67,11 +68,14 @@ def content_id(path: str) -> str:
     """Identity of a file: the BLAKE3 hash of its bytes, 32 hexadecimal digits."""
     from blake3 import blake3
 
-    open_regular(path).close()  # a pipe or a device would never end
+    hasher, buffer = blake3(), bytearray(HASH_BYTES)
     try:
-        return blake3().update_mmap(path).hexdigest(length=16)
+        with open_regular(path) as file:  # read, not mapped: pages of the whole file would count as memory in use
+            while read := file.readinto(buffer):
+                hasher.update(memoryview(buffer)[:read])
     except OSError as error:
         raise AudioError(path, f"It cannot be read ({error.strerror})", "Check its permissions and the disk") from None
+    return hasher.hexdigest(length=16)
 
 
 def listen(path: str, id: str, ear_spec: str, staging: str, own: tuple[str, str] = ("", "")) -> Listened:
@@ -129,8 +133,8 @@ def listen(path: str, id: str, ear_spec: str, staging: str, own: tuple[str, str]
 
 
 def staged_batches(listened: Listened) -> Iterator[pa.RecordBatch]:
-    """Reads back what ``listen`` staged, batch by batch, without loading the file."""
-    with pa.memory_map(listened.staged) as file:
+    """Reads back what ``listen`` staged, batch by batch, with no more than a batch in memory."""
+    with pa.OSFile(listened.staged) as file:
         yield from pa.ipc.open_stream(file)
 
 
