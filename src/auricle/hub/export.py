@@ -7,7 +7,7 @@ does anything else that runs ONNX, with the same numbers.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -99,7 +99,7 @@ def export(
     }
     onnx.helper.set_model_props(graph, {key: str(value) for key, value in facts.items()})
     if int8:
-        store_in_int8(graph, [parameter.detach().numpy() for parameter in model.parameters()])
+        store_in_int8(graph, {f"model.{name}": tensor.detach().numpy() for name, tensor in model.named_parameters()})
     target.parent.mkdir(parents=True, exist_ok=True)
     onnx.save_model(graph, target)
     return parity(ear, OnnxEar(target))
@@ -134,22 +134,23 @@ def sounds(sample_rate: int, samples: int) -> list[Waveform]:
     return [np.clip(wave, -1, 1).astype(np.float32) for wave in waves]
 
 
-def store_in_int8(graph: Any, parameters: Iterable[NDArray]) -> int:
+def store_in_int8(graph: Any, parameters: Mapping[str, NDArray]) -> int:
     """Replaces weights of an ONNX ``graph`` by 8-bit ones that are unpacked when it is run; returns how many.
 
-    Only tensors that are one of the ``parameters``, or one transposed, and are matrices or larger: the front-end's
-    tables stay exact. Values are rounded to ``scale * [-127, 127]``, with one scale for each output channel.
+    Only ``parameters`` that are matrices or larger, which the exporter may have transposed (the name is then another) or
+    merged with a norm (the values are): the front-end's tables stay exact. Values are rounded to ``scale * [-127, 127]``,
+    with one scale for each output channel.
     """
     from onnx import helper, numpy_helper
 
-    large = [values for values in parameters if values.ndim > 1 and values.size >= LEAST]
-    channel = {_digest(values): 0 for values in large} | {_digest(values.T): 1 for values in large if values.ndim == 2}
+    large = {name: values for name, values in parameters.items() if values.ndim > 1 and values.size >= LEAST}
+    transposed = {_digest(values.T) for values in large.values() if values.ndim == 2}
     stored = 0
     for tensor in list(graph.graph.initializer):
         values = numpy_helper.to_array(tensor)
-        axis = channel.get(_digest(values))
-        if axis is None:
+        if tensor.name not in large and _digest(values) not in transposed:
             continue
+        axis = 0 if tensor.name in large else 1
         scale = np.abs(values).max(axis=tuple(i for i in range(values.ndim) if i != axis), keepdims=True) / 127
         scale[scale == 0] = 1.0
         packed = np.rint(values / scale).astype(np.int8)
