@@ -84,6 +84,8 @@ def _sketch(wave: Waveform) -> NDArray[np.float32]:
     wave = np.pad(wave, (FRAME // 2, FRAME))
     frames = np.lib.stride_tricks.sliding_window_view(wave, FRAME)[::HOP] * np.hanning(FRAME)
     power = np.abs(np.fft.rfft(frames)) ** 2 @ _BANK
+    loudness = power.sum(1)
+    power = power[loudness > 1e-4 * loudness.max()]  # silence before and after is not part of the sound
     levels = np.quantile(np.log(power + 1e-5 * power.max()), (0.1, 0.5, 0.9), axis=0).ravel()
     levels -= levels.mean()
     return (levels / max(float(np.linalg.norm(levels)), 1e-9)).astype(np.float32)

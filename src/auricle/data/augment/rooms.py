@@ -1,4 +1,4 @@
-"""Reverberation in simulated rooms: the image-source method for a shoebox, as short as it can honestly be."""
+"""Reverberation in simulated rooms: boxes with early reflections by their images, and a diffuse tail."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ import numpy as np
 from auricle.types import Waveform
 
 SOUND = 343.0  # m/s, in air at 20 °C
+MIXING = 0.06  # seconds, after which single reflections can no longer be told apart
 
 
 @dataclass(frozen=True)
@@ -39,21 +40,22 @@ def simulate_room(
     listener: np.ndarray,
     seconds: float,
     sample_rate: int,
-    rng: np.random.Generator | None = None,
+    rng: np.random.Generator,
 ) -> Waveform:
     """The impulse response of a box, from an omnidirectional speaker to an omnidirectional listener.
 
-    The image-source method (Allen & Berkley 1979). All walls absorb alike, so much that Eyring's formula gives the
-    reverberation time. Image distances are jittered by up to 8 cm with ``rng``, against the sweeping echoes of
-    perfect boxes (De Sena et al. 2015). Pulses fall on the nearest sample.
+    Up to ``MIXING`` seconds, the image-source method (Allen & Berkley 1979): every reflection where geometry puts it,
+    on the nearest sample, off walls that all absorb so much that Eyring's formula gives the reverberation time. After
+    that, Gaussian noise of the energy that the images have on average, ``4 pi c / volume`` a second, decaying by 60 dB
+    in ``seconds``. Images alone would take a hundred times as long and ring on, between parallel walls, half as long
+    again.
 
     Args:
         room: width, depth, height in metres.
         speaker, listener: where they are in it, in metres from one corner.
-        seconds: reverberation time, -60 dB. Shorter than the room allows (with all sound absorbed) gives the direct
-            sound alone.
+        seconds: reverberation time, -60 dB.
         sample_rate: Hz.
-        rng: of the jitter; None for none.
+        rng: of the noise.
 
     Returns:
         float32 [seconds * sample_rate], with the direct sound of amplitude 1 / metres at its delay.
@@ -65,22 +67,29 @@ def simulate_room(
     if (speaker <= 0).any() or (speaker >= room).any() or (listener <= 0).any() or (listener >= room).any():
         raise ValueError("speaker and listener must be inside the room")
     volume, surface = room.prod(), 2 * (room[0] * room[1] + room[0] * room[2] + room[1] * room[2])
-    reflected = np.exp(-0.161 * volume / (2 * surface * seconds))  # amplitude that a wall gives back (Eyring)
     direct = np.linalg.norm(speaker - listener)
-    samples = int(np.ceil(max(seconds, 1.1 * direct / SOUND) * sample_rate))
-    reach = np.ceil(SOUND * samples / sample_rate / (2 * room)).astype(int)
-    axes = []  # for each axis, how far every image is from the listener, and by how many walls it was reflected
-    for axis in range(3):
-        cells = np.arange(-reach[axis], reach[axis] + 1)
-        straight = 2 * cells * room[axis] + speaker[axis] - listener[axis]
-        mirrored = 2 * cells * room[axis] - speaker[axis] - listener[axis]
-        axes.append((np.concatenate([straight, mirrored]), np.concatenate([2 * np.abs(cells), np.abs(2 * cells - 1)])))
-    (x, walls_x), (y, walls_y), (z, walls_z) = axes
+    mixing = round(max(MIXING, 1.5 * direct / SOUND) * sample_rate)
+    samples = max(round(seconds * sample_rate), mixing)
+
+    reach = SOUND * mixing / sample_rate  # metres
+    (x, walls_x), (y, walls_y), (z, walls_z) = (
+        _images(side, at, ear, reach) for side, at, ear in zip(room, speaker, listener, strict=True)
+    )
     distance = np.sqrt(x[:, None, None] ** 2 + y[:, None] ** 2 + z**2)
     walls = walls_x[:, None, None] + walls_y[:, None] + walls_z
-    if rng is not None:
-        distance = np.where(walls > 0, np.maximum(distance + rng.uniform(-0.08, 0.08, distance.shape), 0.1), distance)
     at = np.rint(distance / SOUND * sample_rate).astype(int)
-    heard = at < samples
-    amplitude = reflected ** walls[heard] / distance[heard]
-    return np.bincount(at[heard], amplitude, samples).astype(np.float32)
+    heard = at < mixing
+    reflected = np.exp(-0.161 * volume / (2 * surface * seconds))  # amplitude that a wall gives back
+    early = np.bincount(at[heard], reflected ** walls[heard] / distance[heard], mixing)
+
+    time = np.arange(mixing, samples) / sample_rate
+    power = 4 * np.pi * SOUND / volume / sample_rate * 10 ** (-6 * time / seconds)
+    return np.concatenate([early, rng.standard_normal(len(time)) * np.sqrt(power)]).astype(np.float32)
+
+
+def _images(side: float, speaker: float, listener: float, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    """How far the speaker's images along one axis are from the listener, and how many walls each was reflected by."""
+    cells = np.arange(-np.ceil(reach / (2 * side)) - 1, np.ceil(reach / (2 * side)) + 2)
+    away = np.concatenate([2 * cells * side + speaker, 2 * cells * side - speaker]) - listener
+    walls = np.concatenate([np.abs(2 * cells), np.abs(2 * cells - 1)])
+    return away[np.abs(away) < reach], walls[np.abs(away) < reach]
