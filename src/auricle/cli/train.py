@@ -46,8 +46,6 @@ class Command:
 
     library: Annotated[InLibrary, SHARED] = field(default_factory=InLibrary)
 
-    recipe: Any = None
-
     def run(self) -> None:
         self.library.apply()
         if self.data:
@@ -63,7 +61,7 @@ class Command:
         from auricle.train import fit
         from auricle.train.systems import experiment
 
-        made: Experiment = experiment(name, self.preset, self.recipe)
+        made: Experiment = experiment(name, self.preset, getattr(self, "recipe", None))
         folder = self.out or Path("runs") / f"{Path(name).stem}-{self.preset}"
         facts = {"system": name, "preset": self.preset, "data": made.data, **made.facts}
         run = fit(

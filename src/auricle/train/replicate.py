@@ -109,7 +109,7 @@ def verdict(claims: Iterable[bool]) -> str:
 def _values(
     module: ModuleType, arms: Iterable[str], seeds: int, preset: str, journal: Path, tell: Callable[[str], None]
 ) -> tuple[Values, float]:
-    """What each arm gave, over the seeds, and the seconds it took. What is in the journal of a run that was stopped is not done again."""
+    """What each arm gave, over the seeds, and the seconds it took; what is in the journal is not done again."""
     source = hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()
     done = _journaled(journal, source)
     found: dict[str, list[Mapping[str, float]]] = {arm: [] for arm in arms}

@@ -364,7 +364,7 @@ def _toy() -> dict[str, float]:
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
-            found |= {f"{name}_norm_{row}": float(weight.norm()), f"{name}_steps_{row}": float(steps or 500)}
+            found |= {f"{name}_norm_{row}": weight.norm().item(), f"{name}_steps_{row}": float(steps or 500)}
     return found
 
 
