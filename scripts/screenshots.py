@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Pictures of every view of the page, over the sample recordings, as Chromium shows them.
 
-    .venv/bin/python scripts/screenshots.py FOLDER    every view, light and dark, 1280 and 380 pixels wide
+    .venv/bin/python scripts/screenshots.py FOLDER    every view, light and dark, 1600 and 380 pixels wide
     .venv/bin/python scripts/screenshots.py --docs    those in docs/images
 
 Needs the packages of the test group, and Chromium ($CHROMIUM names another than the first on the path).
@@ -32,7 +32,7 @@ FLAGS = [
 RECORDING = "one day on a farm.opus"
 VIEWS = ("intro", "search", "part", "recording", "collections", "map", "teach", "lesson", "library")
 PAUSE = 2500  # ms for pictures of sound to come; a network that is idle is no sign, since players keep connections
-SIZES = {1280: 860, 380: 800}  # width -> height
+SIZES = {1600: 1000, 380: 800}  # width -> height
 
 
 class Site:

@@ -1,12 +1,10 @@
 """A real server with small libraries, and a real Chromium in front of it. Skips where no Chromium is installed."""
 
 import contextlib
-import json
 import os
 import shutil
 import threading
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,11 +43,6 @@ class Site:
 
     url: str
     ids: dict[str, str]  # name of a file -> id of the recording
-
-    def offers(self, what: str) -> bool:
-        """Whether the API has ``/libraries/{lib}/WHAT``."""
-        with urllib.request.urlopen(f"{self.url}/api/v1/openapi.json") as answer:
-            return f"/api/v1/libraries/{{lib}}/{what}" in json.load(answer)["paths"]
 
     def at(self, route: str) -> str:
         return f"{self.url}/#/{route}"

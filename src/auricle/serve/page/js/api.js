@@ -151,6 +151,7 @@ export class Api {
   taught = () => this.call("./teach").then(items);
   teach = (/** @type {any} */ lesson) => this.call("./teach", { method: "POST", json: lesson });
   forget = (/** @type {string} */ name) => this.call(`./teach/${encodeURIComponent(name)}`, { method: "DELETE" });
+  recall = (/** @type {string} */ name) => this.call(`./teach/${encodeURIComponent(name)}/undo`, { method: "POST" });
   ranked = (/** @type {string} */ name, /** @type {"ranked" | "uncertain"} */ order, limit = 20) =>
     this.call(`./teach/${encodeURIComponent(name)}/${order}?${query({ limit })}`).then(hits);
 

@@ -125,12 +125,14 @@ export class Scatter extends EventTarget {
       const { x, y } = this.view;
       const lasso = this.lassoing || event.shiftKey;
       let moved = false;
+      if (lasso) this.lasso = [start];
       const gesture = new AbortController();
       canvas.addEventListener("pointermove", (e) => {
         const now = at(e);
         moved ||= Math.hypot(now[0] - start[0], now[1] - start[1]) > CLICK;
         if (lasso) {
-          this.lasso.push(now);
+          const between = e.getCoalescedEvents(); // where the pointer was since the last frame
+          this.lasso.push(...(between.length ? between.map(at) : [now]));
           this.request();
         } else if (moved) this.moveTo(x - (now[0] - start[0]) / this.scale[0], y - (now[1] - start[1]) / this.scale[1]);
       }, { signal: gesture.signal });

@@ -1,4 +1,4 @@
-/** The map: every recording a point, alike ones close together. Hover to hear, lasso to collect; also as a list. */
+/** The map: every recording (of a small library: every window) a point, alike ones close together. Hover to hear, lasso to collect; also as a list. */
 
 import { palette, themeColours } from "../colours.js";
 import { fill, h, icon, iconButton, setStyle } from "../dom.js";
@@ -110,16 +110,16 @@ export function mount(root, app, route) {
 
   function fillList() {
     const rows = map.recordings.slice(0, LISTED).map((recording) =>
-      h("li", {}, h("button.quiet.square", { type: "button", "aria-label": `Play ${recording.name}`, onclick: () => play(recording) }, icon("play")),
+      h("li", {}, h("button.quiet.square", { type: "button", "aria-label": `Play ${recording.name}`, onclick: () => play(recording, 0, recording.duration) }, icon("play")),
         h("a", { href: href("recording", recording.id) }, recording.name), h("span.muted", {}, recording[colour] ?? "")));
     const rest = map.recordings.length - rows.length;
     fill(list, h("summary", {}, "As a list"), h("ul", {}, rows), rest > 0 && h("p.muted", {}, `and ${rest.toLocaleString("en")} more; the library lists them all.`));
   }
 
   const recordingOf = (/** @type {number} */ i) => map.recordings[map.points[i][3]];
-  const whole = (/** @type {any} */ { id, duration }) => ({ recording: id, start: 0, end: duration });
-  const play = (/** @type {any} */ recording) =>
-    app.player.play({ recording: recording.id, name: recording.name, start: 0, end: Math.min(HEARD, recording.duration ?? HEARD) });
+  const play = (/** @type {any} */ { id, name }, start = 0, end = HEARD) =>
+    app.player.play({ recording: id, name, start, end: Math.min(start + HEARD, end) });
+  const playPoint = (/** @type {number} */ i) => play(recordingOf(i), map.points[i][4], map.points[i][5]);
 
   function setLasso(/** @type {boolean} */ on) {
     scatter.lassoing = on;
@@ -133,21 +133,19 @@ export function mount(root, app, route) {
   }
 
   function showChosen() {
-    const recordings = [...new Set([...scatter.chosen].map(recordingOf))];
+    const stretches = merged([...scatter.chosen].map((i) => ({ recording: recordingOf(i).id, start: map.points[i][4], end: map.points[i][5] })));
+    const recordings = new Set(stretches.map((stretch) => stretch.recording)).size;
     const clear = () => {
       scatter.chosen.clear();
       scatter.request();
       fill(chosen);
     };
-    if (!recordings.length) return clear();
+    if (!recordings) return clear();
     setLasso(false);
-    fill(chosen, h("strong", {}, `${count(recordings.length, "recording")} inside`),
-      h("button.primary", { type: "button", onclick: async () => saveTo(app, await Promise.all(recordings.map(complete))) }, icon("save"), "Save to a collection"),
+    fill(chosen, h("strong", {}, `${count(recordings, "recording")} inside`),
+      h("button.primary", { type: "button", onclick: () => saveTo(app, stretches) }, icon("save"), "Save to a collection"),
       h("button", { type: "button", onclick: clear }, "Clear"));
   }
-
-  /** A stretch over a whole recording; asks for its length where the map does not tell it. */
-  const complete = async (/** @type {any} */ recording) => whole(recording.duration ? recording : await app.api.recording(recording.id));
 
   scatter.addEventListener("hover", (event) => {
     const i = /** @type {CustomEvent} */ (event).detail;
@@ -157,14 +155,14 @@ export function mount(root, app, route) {
     const [x, y] = scatter.pixel(i);
     fill(tip, h("strong", {}, recording.name), h("span", {}, [recording.tag, recording.folder].filter(Boolean).join(" · ")));
     setStyle(tip, { left: `${Math.min(x, canvas.clientWidth - tip.offsetWidth - 8)}px`, top: `${y + 14}px` });
-    if (hear.checked) play(recording);
+    if (hear.checked) playPoint(i);
   });
   scatter.addEventListener("pick", (event) => {
     const i = /** @type {CustomEvent} */ (event).detail;
     if (i < 0) return;
     const recording = recordingOf(i);
     if (app.player.piece?.recording === recording.id) go(href("recording", recording.id));
-    else play(recording);
+    else playPoint(i);
   });
   scatter.addEventListener("choose", showChosen);
   window.addEventListener("themechange", () => {
@@ -184,4 +182,17 @@ export function mount(root, app, route) {
     off.clear();
     load();
   };
+}
+
+/** Stretches of each recording that overlap or touch, as one. @param {import("../api.js").Stretch[]} stretches */
+function merged(stretches) {
+  stretches.sort((a, b) => a.recording.localeCompare(b.recording) || a.start - b.start);
+  /** @type {import("../api.js").Stretch[]} */
+  const found = [];
+  for (const stretch of stretches) {
+    const last = found.at(-1);
+    if (last?.recording === stretch.recording && stretch.start <= last.end) last.end = Math.max(last.end, stretch.end);
+    else found.push(stretch);
+  }
+  return found;
 }

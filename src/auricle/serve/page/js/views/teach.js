@@ -60,7 +60,7 @@ async function overview(/** @type {HTMLElement} */ root, /** @type {import("../m
         await app.api.forget(one.name);
         const { [`${app.api.library}/${one.name}`]: _, ...others } = app.store.settings.drafts;
         app.store.set("drafts", others);
-        app.toast(`Forgot ${one.name}`);
+        app.toast(`Forgot ${one.name}`, { label: "Undo", run: () => app.api.recall(one.name).then(list, (/** @type {any} */ error) => app.toast(message(error))) });
         await list();
       } catch (error) {
         app.toast(message(error));
