@@ -96,3 +96,17 @@ def test_a_place_that_cannot_be_written_is_an_error(run, tmp_path):
         result = run("export", "-o", out)
         assert (result.code, result.out) == (1, "")
         assert "Traceback" not in result.err
+
+
+@pytest.mark.filterwarnings("default")  # torch's exporter warns of itself
+def test_export_writes_a_model(run, tmp_path):
+    pytest.importorskip("onnxscript", reason="the extra [train] is not installed")
+    result = run("export", "tiny_tagger", "--to", tmp_path / "tiny.onnx", "--json")
+    assert result.code == 0, result.err
+    written = json.loads(result.out)[0]
+    assert written["path"].endswith("tiny.onnx")
+    assert written["embedding"] < 1e-4
+    assert run("tag", tmp_path / "tiny.onnx", "--ear", tmp_path / "tiny.onnx").code == 1  # no sound, but an ear
+    refused = run("export", "fake_ear", "--to", tmp_path / "fake.onnx")
+    assert refused.code == 1
+    assert "no torch model" in refused.err

@@ -137,9 +137,9 @@ def sounds(sample_rate: int, samples: int) -> list[Waveform]:
 def store_in_int8(graph: Any, parameters: Mapping[str, NDArray]) -> int:
     """Replaces weights of an ONNX ``graph`` by 8-bit ones that are unpacked when it is run; returns how many.
 
-    Only ``parameters`` that are matrices or larger, which the exporter may have transposed (the name is then another) or
-    merged with a norm (the values are): the front-end's tables stay exact. Values are rounded to ``scale * [-127, 127]``,
-    with one scale for each output channel.
+    Only ``parameters`` that are matrices or larger, so that the front-end's tables stay exact. The exporter may have
+    transposed one (its name is then another) or merged it with a norm (its values are). Values are rounded to
+    ``scale * [-127, 127]``, with one scale for each output channel.
     """
     from onnx import helper, numpy_helper
 

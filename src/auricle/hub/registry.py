@@ -92,13 +92,18 @@ def module_of(name: str) -> ModuleType:
         return importlib.import_module(module_name)
 
 
-def verdict(card: Card) -> str:
-    """What re-running the card's claim gave: ``replicated``, ``partly``, ``not`` or ``not attempted``."""
+def result(card: Card) -> dict[str, Any]:
+    """What ``auricle replicate`` wrote of a system (see ``auricle.train.replicate``); empty when it was not attempted."""
     for results in (PACKAGE / "results", PACKAGE.parents[1] / "results"):  # installed, or in a checkout
         file = results / card.room / f"{card.name}.json"
         if file.is_file():
-            return json.loads(file.read_text())["verdict"]
-    return "not attempted"
+            return json.loads(file.read_text(encoding="utf-8"))
+    return {}
+
+
+def verdict(card: Card) -> str:
+    """What re-running the card's claim gave: ``replicated``, ``partly``, ``not`` or ``not attempted``."""
+    return result(card).get("verdict", "not attempted")
 
 
 def read_card(path: Path) -> Card | None:
