@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch")
 
 from auricle.classify import petl_ast  # noqa: E402
 from auricle.classify.petl_ast import METHODS, Config, Model, merge  # noqa: E402
+from auricle.hub.pretrained import from_pretrained, save_pretrained  # noqa: E402
 from auricle.represent import ast, panns  # noqa: E402
 
 COUNTS = {  # table 1, exactly
@@ -49,14 +50,14 @@ def waves(batch: int = 2) -> torch.Tensor:
 @pytest.mark.parametrize("name", COUNTS)
 def test_trained_parameters_of_ast_are_as_many_as_the_papers(name):
     with torch.device("meta"):
-        model = Model(ast.Model(ast.Config(frames=500)), METHODS[name], range(50))
+        model = Model(METHODS[name], range(50), ast.Model(ast.Config(frames=500)))
     assert model.trained() == COUNTS[name]
 
 
 def test_full_fine_tuning_trains_all_but_the_old_classifier():
     with torch.device("meta"):
         encoder = ast.Model(ast.Config(frames=500))
-        model = Model(encoder, METHODS["full"], range(50))
+        model = Model(METHODS["full"], range(50), encoder)
     assert model.trained() == sum(
         parameter.numel() for name, parameter in encoder.named_parameters() if not name.startswith("classifier.")
     )
@@ -64,7 +65,7 @@ def test_full_fine_tuning_trains_all_but_the_old_classifier():
 
 @pytest.mark.parametrize("name", METHODS)
 def test_what_is_trained_gets_a_gradient_and_the_rest_stays(name):
-    model = Model(tiny(), small(name), CLASSES).train()
+    model = Model(small(name), CLASSES, tiny()).train()
     before = {key: value.clone() for key, value in model.state_dict().items()}
     for module in model.modules():  # a step away from the start, where half of every adapter has no gradient yet
         if isinstance(module, petl_ast.ADDED) and hasattr(module, "up"):
@@ -88,21 +89,21 @@ def test_what_is_trained_gets_a_gradient_and_the_rest_stays(name):
 def test_adaptation_starts_as_no_change(name):
     encoder = tiny().eval()
     expected = encoder(waves())["tokens"].mean(1)
-    torch.testing.assert_close(Model(encoder, small(name), CLASSES).eval().embed(waves()), expected)
+    torch.testing.assert_close(Model(small(name), CLASSES, encoder).eval().embed(waves()), expected)
 
 
 def test_prompts_stand_where_the_second_learned_token_stood():
     encoder = tiny()
     rows, columns = encoder.config.grid
-    shallow = Model(encoder, small("spt_300"), CLASSES)
+    shallow = Model(small("spt_300"), CLASSES, encoder)
     assert shallow.prompts(encoder.tokenise(waves())).shape[1] == 1 + 4 + rows * columns
-    deep = Model(tiny(), small("dpt_25"), CLASSES)
+    deep = Model(small("dpt_25"), CLASSES, tiny())
     assert [type(layer).__name__ for layer in deep.encoder.layers] == ["Layer", "PromptedLayer", "PromptedLayer"]
     assert deep.embed(waves()).shape == (2, 16)
 
 
 def test_lora_merges_without_a_trace():
-    model = Model(tiny(), small("lora"), CLASSES).eval()
+    model = Model(small("lora"), CLASSES, tiny()).eval()
     for module in model.modules():
         if isinstance(module, petl_ast.LoRA):
             torch.nn.init.normal_(module.up.weight)
@@ -113,18 +114,18 @@ def test_lora_merges_without_a_trace():
 
 
 def test_another_length_cuts_the_positions_or_forgets_them():
-    fitted = Model(tiny(), Config("linear"), CLASSES, seconds=0.8)
+    fitted = Model(Config("linear"), CLASSES, tiny(), seconds=0.8)
     assert fitted.encoder.config.frames == 79
     assert fitted.tag(waves()).shape == (2, 3)
     assert fitted.encoder.positions.abs().max() > 0
-    forgotten = Model(tiny(), Config("linear", positions="reinitialise"), CLASSES, seconds=0.8)
+    forgotten = Model(Config("linear", positions="reinitialise"), CLASSES, tiny(), seconds=0.8)
     assert not forgotten.encoder.positions.any()
 
 
 @pytest.mark.parametrize("name", ["full", "linear", "bitfit"])
 def test_a_cnn_is_adapted_by_what_needs_no_transformer(name):
     encoder = panns.Model(panns.Config(channels=(4, 8), kernel=5, embedding=6), classes=("x",))
-    model = Model(encoder, METHODS[name], CLASSES).train()
+    model = Model(METHODS[name], CLASSES, encoder).train()
     assert model.tag(waves()).shape == (2, 3)
     assert encoder.bn0.training == (name == "full")
 
@@ -132,7 +133,16 @@ def test_a_cnn_is_adapted_by_what_needs_no_transformer(name):
 def test_a_cnn_has_no_place_for_adapters():
     encoder = panns.Model(panns.Config(channels=(4, 8), kernel=5, embedding=6), classes=("x",))
     with pytest.raises(ValueError, match="no transformer layers for lora"):
-        Model(encoder, METHODS["lora"], CLASSES)
+        Model(METHODS["lora"], CLASSES, encoder)
+
+
+def test_a_model_comes_back_from_its_folder(tmp_path):
+    model = Model(small("conformer_houlsby"), CLASSES, tiny(), seconds=0.8).eval()
+    torch.nn.init.normal_(model.encoder.layers[0].attention.adapter.up.weight)
+    again = from_pretrained(save_pretrained(model, tmp_path / "model"))
+    assert again.classes == CLASSES
+    with torch.no_grad():
+        torch.testing.assert_close(again.tag(waves()), model.tag(waves()))
 
 
 @pytest.mark.parametrize("family", petl_ast.FAMILIES)

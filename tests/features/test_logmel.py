@@ -106,6 +106,7 @@ def test_autocast_does_not_touch_the_front_end(front_end):
     assert torch.equal(heard, front_end(waveform))
 
 
+@pytest.mark.filterwarnings("default")  # torch's exporter warns of itself
 @pytest.mark.parametrize("front_end", [LogMel(*PANNS[1]), Fbank()])
 def test_onnx_gives_the_same_numbers_at_any_length(tmp_path, front_end):
     onnxruntime = pytest.importorskip("onnxruntime")

@@ -29,7 +29,7 @@ default here.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -40,6 +40,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from auricle.hub import Card
+from auricle.hub.registry import module_of
 from auricle.nn.adapters import (
     ADDED,
     Adapted,
@@ -92,6 +93,9 @@ class Config:
     residual: bool = True  # around the adapter; see auricle.nn.adapters.Adapted
     positions: Literal["fit", "reinitialise"] = "fit"  # when the clips' length is not the encoder's
     paper_code: bool = False  # with the two slips of the authors' code
+    encoder: str = "ast"  # the system that is adapted, its architecture and classes: noted by the model given one
+    architecture: dict[str, Any] = field(default_factory=dict)
+    encoder_classes: tuple[str, ...] | None = None
 
 
 METHODS: dict[str, Config] = {
@@ -116,27 +120,32 @@ class Model(nn.Module):
     """A frozen encoder, what ``config`` puts into it, and a classifier. The encoder given is changed.
 
     Args:
-        encoder: with ``embed`` or, for the methods that reach into a transformer, ``tokenise``, ``layers`` (of
-            ``auricle.nn.transformer.Layer``), ``encode``, ``norm`` and ``special`` as ``auricle.represent.ast.Model``.
         config: what is trained.
         classes: names of the classes.
+        encoder: with ``embed`` or, for the methods that reach into a transformer, ``tokenise``, ``layers`` (of
+            ``auricle.nn.transformer.Layer``), ``encode``, ``norm`` and ``special`` as ``auricle.represent.ast.Model``;
+            None for one with random weights, as the last fields of ``config`` say.
         seconds: length of the clips, if the encoder is to be fitted to another (``fit_length``).
 
     Raises:
         ValueError: the encoder has no layers for the method to reach into.
     """
 
-    def __init__(self, encoder: Any, config: Config, classes: Sequence[str], seconds: float | None = None):
+    def __init__(self, config: Config, classes: Sequence[str], encoder: Any = None, seconds: float | None = None):
         super().__init__()
-        self.encoder: Any = encoder
-        self.config, self.classes = config, tuple(classes)
+        if encoder is None:
+            system = module_of(config.encoder)
+            encoder = system.Model(system.Config(**config.architecture), config.encoder_classes)
         self.sample_rate: int = encoder.sample_rate
         self.dim: int = encoder.dim
+        self.classes, self.encoder = tuple(classes), encoder
         self.head = nn.Linear(self.dim, len(self.classes))
         if seconds is not None:
             encoder.fit_length(seconds)
             if config.positions == "reinitialise":
                 nn.init.zeros_(encoder.positions)
+        system, architecture = type(encoder).__module__.split(".")[2], asdict(encoder.config)
+        self.config = replace(config, encoder=system, architecture=architecture, encoder_classes=tuple(encoder.classes))
         self.prompts = nn.Identity()
         encoder.requires_grad_(False)
         self._adapt()
@@ -344,7 +353,7 @@ def pretrained(seed: int, preset: str) -> dict[str, Tensor]:
     """State dict of a small AST that knows the sounds of the low and the high register."""
     clips = sounds((REGISTERS[0], REGISTERS[2]), 60 if preset != "smoke" else 2, seed)
     torch.manual_seed(seed)
-    task = Task(Model(small_ast(), Config("full"), [f"{number}" for number in range(20)]))
+    task = Task(Model(Config("full"), [f"{number}" for number in range(20)], small_ast()))
     recipe = replace(PRESETS[preset], steps=PRETRAINING[preset], seed=seed, schedule=Schedule("cosine", warmup=20))
     fit(task, clips, recipe, progress=False)
     return task.model.encoder.state_dict()
@@ -352,8 +361,6 @@ def pretrained(seed: int, preset: str) -> dict[str, Tensor]:
 
 def small_ast() -> Any:
     """An AST of 0.8 million parameters that hears one second."""
-    from auricle.hub.registry import module_of
-
     ast = module_of("ast")
     return ast.Model(ast.Config(width=128, layers=4, heads=4, hidden=512, bands=64, frames=98), classes=FAMILIES)
 
@@ -374,7 +381,7 @@ def adapted(seed: int, config: Config, recipe: Recipe, preset: str, clips: list[
     encoder = small_ast()
     encoder.load_state_dict(pretrained(seed, preset))
     torch.manual_seed(seed)
-    task = Task(Model(encoder, config, FAMILIES))
+    task = Task(Model(config, FAMILIES, encoder))
     fit(task, clips, replace(recipe, seed=seed), progress=False)
     return task.model
 
@@ -387,7 +394,7 @@ def experiment(preset: str = "mini") -> Experiment:
     encoder.load_state_dict(pretrained(0, preset))
     recipe = replace(PRESETS[preset], optim=replace(ADAMW, lr=rates[0]))
     return Experiment(
-        Task(Model(encoder, config, FAMILIES)),
+        Task(Model(config, FAMILIES, encoder)),
         train,
         recipe,
         lambda task: evaluate(task.model, valid),

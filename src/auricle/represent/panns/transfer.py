@@ -61,7 +61,7 @@ PRESETS = {
     "paper": TransferRecipe(
         steps=10_000, batch=32, optim=replace(ADAM, lr=1e-4), pretraining=Recipe(steps=600_000, batch=64, optim=ADAM)
     ),
-    "mini": TransferRecipe(steps=80, batch=32, optim=ADAM, pretraining=Recipe(steps=300, batch=64, optim=ADAM)),
+    "mini": TransferRecipe(steps=80, batch=32, optim=ADAM, pretraining=Recipe(steps=600, batch=64, optim=ADAM)),
     "smoke": TransferRecipe(steps=3, batch=8, optim=ADAM, pretraining=Recipe(steps=3, batch=8, optim=ADAM)),
 }
 ARMS = ("scratch", "frozen", "finetuned")
