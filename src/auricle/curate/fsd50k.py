@@ -23,7 +23,7 @@ make it flatter. Synthetic uploaders colour their clips and favour classes; the 
 and on an uploader-disjoint split, is compared with what it then does on unseen uploaders.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,11 +32,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from auricle.data import sets
+from auricle.data.bundled import mini
+from auricle.data.clips import Clips
 from auricle.data.sets.fsd50k import CLASSES, SIZES, read
 from auricle.features.logmel import LogMel
 from auricle.hub.card import Card
 from auricle.metrics.classification import average_precision, d_prime, roc_auc
-from auricle.train import Optim, Recipe, Task
+from auricle.train import Experiment, Optim, Recipe, Task
 
 CARD = Card(
     name="fsd50k",
@@ -57,7 +60,7 @@ SAMPLE_RATE = 22_050
 PATCH, HOP = SAMPLE_RATE, SAMPLE_RATE // 2  # samples: 1 s, 0.5 s
 
 
-__all__ = ["CARD", "Config", "Model", "Tagging", "evaluate", "patch_starts", "read", "replicate", "smear"]
+__all__ = ["CARD", "Config", "Model", "Tagging", "evaluate", "experiment", "patch_starts", "read", "replicate", "smear"]
 
 
 # Data -----------------------------------------------------------------------------------------------------------------
@@ -201,8 +204,14 @@ class Tagging(Task):
 
 
 PRESETS = {  # the paper's batch, on the reproduction's step; validation picks the weights
-    "paper": Recipe(steps=50 * SIZES["train"] // 64, batch=64, patience=10, optim=Optim(lr=1e-3)),
-    "mini": Recipe(steps=600, batch=32, optim=Optim(lr=1e-3)),
+    "paper": Recipe(
+        steps=50 * SIZES["train"] // 64,
+        batch=64,
+        evaluate_every=SIZES["train"] // 64,
+        patience=10,
+        optim=Optim(lr=1e-3),
+    ),
+    "mini": Recipe(steps=600, batch=32, evaluate_every=100, optim=Optim(lr=1e-3)),
     "smoke": Recipe(steps=2, batch=4),
 }
 
@@ -226,6 +235,26 @@ def evaluate(model: Model, clips: Iterable[tuple[NDArray[np.float32], NDArray[np
         "d_prime": float(d_prime(auc)),
         "classes_left_out": float((~heard).sum()),
     }
+
+
+def experiment(preset: str = "mini") -> Experiment:
+    """The VGG-like baseline: ``paper`` on FSD50K (in ``$AURICLE_DATA/fsd50k``), the others on the bundled events."""
+    manifest = sets.load("fsd50k") if preset == "paper" else mini("events")
+
+    def measure(split: str) -> Callable[[Tagging], dict[str, float]]:
+        part = manifest.split(split)
+        clips = Clips(part.take(range(0, len(part), len(part) // 8)) if preset == "smoke" else part, SAMPLE_RATE, None, multilabel=True)
+        return lambda task: evaluate(task.model, ((clips[i]["wave"], clips[i]["target"]) for i in range(len(clips))))
+
+    return Experiment(
+        task=Tagging(Model(Config(classes=len(manifest.classes)), manifest.classes)),
+        train=Clips(manifest.split("train"), SAMPLE_RATE, 1.0, multilabel=True, pad="repeat"),
+        recipe=PRESETS[preset],
+        valid=measure("valid"),
+        test=measure("test"),
+        monitor="map",
+        data=manifest.fingerprint(),
+    )
 
 
 # Replication ----------------------------------------------------------------------------------------------------------
