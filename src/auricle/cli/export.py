@@ -82,9 +82,7 @@ class Command:
             print_json([{"path": str(target), "format": "onnx"} | parity._asdict()])
             return
         print(f"{target}: {parity.bytes / 1e6:.1f} MB")
-        print(
-            f"Against torch: embeddings within {parity.embedding:.1e} of their range, scores within {parity.scores:.1e}."
-        )
+        print(f"Against torch: embeddings within {parity.embedding:.1e} of their range, scores {parity.scores:.1e}.")
 
     def recordings(self, library: "Library") -> "Iterator[Event]":
         """Every recording as one event."""

@@ -93,7 +93,7 @@ def module_of(name: str) -> ModuleType:
 
 
 def result(card: Card) -> dict[str, Any]:
-    """What ``auricle replicate`` wrote of a system (see ``auricle.train.replicate``); empty when it was not attempted."""
+    """What ``auricle replicate`` wrote of a system (see ``auricle.train.replicate``); empty if not attempted."""
     for results in (PACKAGE / "results", PACKAGE.parents[1] / "results"):  # installed, or in a checkout
         file = results / card.room / f"{card.name}.json"
         if file.is_file():
