@@ -132,7 +132,7 @@ def command(words: Sequence[str]) -> type[Command]:
 def _asked(words: Sequence[str]) -> tuple[str | None, str]:
     """The system's name and the preset among the words of a command line, before they are parsed."""
     preset = PRESET
-    for word, after in zip(words, [*words[1:], ""], strict=True):
+    for word, after in zip(words, [*words[1:], ""], strict=False):
         if word == "--preset":
             preset = after
         elif word.startswith("--preset="):
