@@ -423,7 +423,6 @@ def claims(values: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> dict[str,
     """Judges the results of all arms; thresholds were fixed before any was seen."""
     mean = {arm: values[arm]["accuracy"].mean() for arm in ARMS}
     best = max(("bottleneck", "bottleneck_parallel_mhsa", "conformer"), key=lambda arm: mean[arm])
-    few = np.array([values[arm]["few_accuracy"] for arm in ("bottleneck", "bottleneck_parallel_mhsa", "conformer")])
     return {
         "BitFit and deep prompts are above the linear classifier in the mean": bool(
             mean["linear"] < min(mean["bitfit"], mean["dpt"])
@@ -434,8 +433,8 @@ def claims(values: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> dict[str,
         "the best adapter is within 2 points of full fine-tuning or above, with at most 5 % of its parameters": bool(
             mean[best] >= mean["full"] - 0.02 and np.all(values[best]["share"] <= 0.05)
         ),
-        "with 4 clips of a class, an adapter is at or above full fine-tuning with at least 4 of 5 seeds": bool(
-            np.mean(few.max(axis=0) >= values["full"]["few_accuracy"]) >= 0.8
+        "with 4 clips of a class, that adapter is at or above full fine-tuning with at least 4 of 5 seeds": bool(
+            np.mean(values[best]["few_accuracy"] >= values["full"]["few_accuracy"]) >= 0.8
         ),
     }
 

@@ -78,6 +78,7 @@ MINI = Config(  # Cnn6 at a quarter of its width, at 16 kHz and 50 frames a seco
     spec_augment=False,  # two stripes of up to 1.3 s are too much of 2 s
 )
 SECONDS = 2.0
+PROBE_LR = 1e-2  # a single layer bears, and in so few steps needs, longer ones
 SHOTS = 4
 SOURCES = ("drums", "instruments", "digits", "letters")  # the sounds of the pretraining
 
@@ -177,9 +178,10 @@ def transferred(seed: int, arm: str, preset: str, clips: list[dict[str, Any]]) -
     task = Task(Model(MINI, events("train").classes), mixup=False)
     if arm != "scratch":
         task.model.load_state_dict(pretrained(seed, preset), strict=False)
+    recipe = replace(PRESETS[preset], seed=seed)
     if arm == "frozen":
-        task = Probe(task.model)
-    fit(task, clips, replace(PRESETS[preset], seed=seed), progress=False)
+        task, recipe = Probe(task.model), replace(recipe, optim=replace(recipe.optim, lr=PROBE_LR))
+    fit(task, clips, recipe, progress=False)
     return task.model
 
 
@@ -227,9 +229,6 @@ def claims(values: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> dict[str,
         "with all clips, fine-tuning beats training from scratch in the mean": bool(gain["map"].mean() > 0),
         "with 4 clips of a class, fine-tuning beats training from scratch with every seed": bool(
             np.all(gain["few_map"] > 0)
-        ),
-        "fine-tuning beats the linear classifier on the frozen embedding in the mean, with all clips": bool(
-            values["finetuned"]["map"].mean() > values["frozen"]["map"].mean()
         ),
     }
 
