@@ -8,12 +8,14 @@ Needs the packages of the test group, and Chromium ($CHROMIUM names another than
 """
 
 import argparse
+import json
 import os
 import re
 import shutil
 import tempfile
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import uvicorn
@@ -41,7 +43,6 @@ class Site:
     def __init__(self, folder: Path):
         library = Library(folder / "samples")
         library.index(ROOT / "data" / "demo")
-        library.search("dog barking")  # what words need is fetched and read once
         self.ids = {Path(recording.path).name: recording.id for recording in library.recordings()}
         config = uvicorn.Config(create_app({"samples": library.path}), port=0, ws="none", log_level="warning")
         self.server = uvicorn.Server(config)
@@ -51,6 +52,14 @@ class Site:
             time.sleep(0.05)
         port = self.server.servers[0].sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{port}/#/"
+        self._warm(f"http://127.0.0.1:{port}/api/v1/libraries/samples/search")
+
+    def _warm(self, url: str) -> None:
+        """Searches a few times, so that the answers in the pictures come from memory."""
+        body = json.dumps({"words": [{"text": "dog barking"}]}).encode()
+        for _ in range(3):
+            request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+            urllib.request.urlopen(request).close()
 
     def close(self) -> None:
         self.server.should_exit = True

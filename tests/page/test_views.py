@@ -97,10 +97,10 @@ def test_the_map_can_be_lassoed(page: Page, site: Site):
     board = page.locator(".board canvas").bounding_box()
     assert board
     left, top, right, bottom = (
-        board["x"] + 4,
-        board["y"] + 4,
-        board["x"] + board["width"] - 4,
-        board["y"] + board["height"] - 4,
+        board["x"] + 16,  # within the rounded corners
+        board["y"] + 16,
+        board["x"] + board["width"] - 16,
+        board["y"] + board["height"] - 16,
     )
     page.mouse.move(left, top)
     page.mouse.down()

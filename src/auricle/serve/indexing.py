@@ -28,13 +28,15 @@ def main() -> int:
         tell_to.write(json.dumps({"state": state, **facts}) + "\n")
         tell_to.flush()
 
+    over = threading.Event()
     try:
         asked = json.loads(sys.stdin.readline())
-        threading.Thread(target=_interrupt_at_end_of_input, daemon=True).start()
+        threading.Thread(target=_interrupt_at_end_of_input, args=(over,), daemon=True).start()
         library = Library(asked["library"], ear=asked["ear"])
         report = library.index(
             *asked["paths"], retry=asked["retry"], wait=False, progress=lambda now: tell("running", **_facts(now))
         )
+        over.set()
         tell("stopped" if report.stopped else "done", **_facts(report))
     except KeyboardInterrupt:
         tell("stopped")
@@ -49,9 +51,10 @@ def _facts(progress: Progress) -> dict[str, Any]:
     return {name: facts[name] for name in names} | {"speed": progress.speed, "remaining": progress.remaining}
 
 
-def _interrupt_at_end_of_input() -> None:
+def _interrupt_at_end_of_input(over: threading.Event) -> None:
     sys.stdin.read()
-    _thread.interrupt_main()
+    if not over.is_set():
+        _thread.interrupt_main()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import { empty, failed } from "../ui/states.js";
 const POLL = 1000; // ms between looks at a map that is being drawn up
 const HEARD = 4; // seconds played of a point
 const LISTED = 300; // recordings in the list
+const REST = "other"; // what the server calls the groups it does not tell apart
 const STEP = 0.08; // of the map for each arrow key
 
 /** @param {HTMLElement} root @param {import("../main.js").App} app @param {import("../router.js").Route} route */
@@ -29,7 +30,7 @@ export function mount(root, app, route) {
   const legend = h("div.legend", { role: "group", "aria-label": "Legend" });
   const chosen = h("div.chosen-row", { role: "status" });
   const scatter = new Scatter(canvas, app.signal);
-  const lasso = h("button", { type: "button", "aria-pressed": "false", onclick: () => setLasso(!scatter.lassoing) }, icon("lasso"), "Lasso");
+  const lasso = h("button", { type: "button", "aria-pressed": "false", onclick: () => setLasso(!scatter.lassoing) }, icon("lasso"), h("span", {}, "Lasso"));
   const list = h("details.panel.map-list", {}, h("summary", {}, "As a list"));
   const toolbar = h("div.toolbar", {}, choice, lasso, h("label.check", {}, hear, "Hear on hover"), h("span.spring"),
     iconButton("minus", "Zoom out (−)", { onclick: () => scatter.zoom(1 / 1.6) }),
@@ -73,13 +74,13 @@ export function mount(root, app, route) {
   /** Colour numbers by falling number of points; those beyond the palette share one grey. @type {number[]} */
   let ranking = [];
   const OTHER = -1;
-  const group = (/** @type {number} */ k) => (map.colours[k] && ranking.indexOf(k) < palette().length ? k : OTHER);
+  const group = (/** @type {number} */ k) => (map.colours[k] && map.colours[k] !== REST && ranking.indexOf(k) < palette().length ? k : OTHER);
   const hue = (/** @type {number} */ g) => (g === OTHER ? themeColours()("wave") : palette()[ranking.indexOf(g)]);
 
   function rank() {
     const counts = new Map();
     for (const [, , k] of map.points) counts.set(k, (counts.get(k) ?? 0) + 1);
-    ranking = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a));
+    ranking = [...counts.keys()].filter((k) => map.colours[k] !== REST).sort((a, b) => counts.get(b) - counts.get(a));
   }
 
   function recolour() {
