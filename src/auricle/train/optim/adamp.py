@@ -12,10 +12,10 @@ too early. Both optimisers take the radial part out of the update of weights tha
 The test is on the raw gradient and per weight: first with the rows of ``w.flatten(1)`` (one output channel each), then
 with all of ``w`` as one row; the first view whose every row passes is used. Vectors (biases, scales) are never
 projected. Kept: the algorithm, defaults and ε of the authors' package ``adamp`` 0.3.0, which the tests follow to
-1e-12. Deviations: no branches, so that nothing waits for a GPU (both views come from the same row sums, and a mask
-chooses); any memory layout; the cosine is never computed below float32; ``projected`` counts how often the test fired;
-and SGDP keeps its momentum as it is, as the paper's Algorithm 1 says, where the package, without ``nesterov``, projects
-that too because update and momentum are one tensor there.
+1e-12. Deviations: no branches on a GPU, so that nothing waits for it (both views come from the same row sums, and a
+mask chooses); any memory layout; the cosine is never computed below float32; ``projected`` counts how often the test
+fired; and SGDP keeps its momentum as it is, as the paper's Algorithm 1 says, where the package, without ``nesterov``,
+projects that too because update and momentum are one tensor there.
 
 Good to know: the decay must be decoupled, since L2 added to the gradient hides scale invariance. The threshold is
 tight (0.004 for a row of 576), so in half precision it hardly fires; keep float32 weights. A single long row passes by
@@ -33,6 +33,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.linalg import vecdot
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD, Optimizer
 
@@ -120,7 +121,7 @@ def project(weight: Tensor, gradient: Tensor, update: Tensor, delta: float, eps:
     """
     precise = torch.promote_types(weight.dtype, torch.float32)
     w, g, u = (tensor.flatten(1).to(precise) for tensor in (weight, gradient, update))
-    ww, gg, wg, wu = (w * w).sum(1), (g * g).sum(1), (w * g).sum(1), (w * u).sum(1)
+    ww, gg, wg = vecdot(w, w), vecdot(g, g), vecdot(w, g)
 
     def invariant(ww: Tensor, gg: Tensor, wg: Tensor, dim: int) -> Tensor:
         cosine = wg.abs() / (gg.sqrt().clamp_min(eps) * ww.sqrt().clamp_min(eps))
@@ -128,9 +129,13 @@ def project(weight: Tensor, gradient: Tensor, update: Tensor, delta: float, eps:
 
     by_channel = invariant(ww, gg, wg, w.shape[1])
     as_whole = invariant(ww.sum(), gg.sum(), wg.sum(), w.numel()) & ~by_channel
+    projected = by_channel | as_whole
+    if weight.is_cpu and not projected:  # elsewhere, to ask would be to wait
+        return projected
+    wu = vecdot(w, u)
     radial = by_channel * wu / (ww.sqrt() + eps).square() + as_whole * wu.sum() / (ww.sum().sqrt() + eps).square()
     update.addcmul_(weight, radial.to(update.dtype).view(-1, *[1] * (weight.ndim - 1)), value=-1)
-    return by_channel | as_whole
+    return projected
 
 
 class AdamP(_Projected):
