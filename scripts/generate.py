@@ -1,0 +1,119 @@
+"""Writes what is said of the systems from their cards and results: REPLICATION.md and docs/systems.md.
+
+python scripts/generate.py           writes both
+python scripts/generate.py --check   says whether they are up to date, and fails if not
+"""
+
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from auricle.hub import Card, systems, verdict
+from auricle.hub.registry import PACKAGE, result
+
+ROOT = Path(__file__).parents[1]
+NOTE = "<!-- Written by scripts/generate.py from cards and results; changes here are overwritten. -->"
+
+
+def replication(cards: list[Card]) -> str:
+    """The table of claims, and below it what each re-run measured."""
+    attempted = [card for card in cards if result(card)]
+    lines = [
+        "# Replication",
+        NOTE,
+        "Each system's claim was put as an experiment on the sounds that come with auricle, with thresholds fixed "
+        "before any result was seen; `auricle replicate NAME` runs it again. **replicated**: all its claims held; **partly**: "
+        "some; **not**: none. Means are over seeds, with the 95 % interval of Student's t.",
+        table(
+            ("System", "Paper", "Verdict", "Claims that held", "Seeds", "Time"),
+            [summary(card, result(card)) for card in attempted],
+        ),
+    ]
+    rest = [card.name for card in cards if card not in attempted]
+    if rest:
+        lines.append(f"Not attempted: {', '.join(rest)}.")
+    return "\n\n".join([*lines, *map(measured, attempted)]) + "\n"
+
+
+def summary(card: Card, found: dict[str, Any]) -> tuple[Any, ...]:
+    """One re-run in a line."""
+    held = f"{sum(found['claims'].values())} of {len(found['claims'])}"
+    minutes = f"{found['seconds'] / 60:.0f} min"
+    return f"[{card.name}](#{card.name})", paper(card), f"**{found['verdict']}**", held, found["seeds"], minutes
+
+
+def measured(card: Card) -> str:
+    """What one re-run gave."""
+    found = result(card)
+    metrics = list(dict.fromkeys(metric for arm in found["arms"].values() for metric in arm))
+    rows = [(arm, *(number(values.get(metric)) for metric in metrics)) for arm, values in found["arms"].items()]
+    claims = "\n".join(f"- {'held' if holds else '**failed**'}: {claim}" for claim, holds in found["claims"].items())
+    where = f"Preset `{found['preset']}`, commit `{found['commit'][:12]}`, {found['machine']}, {found['date'][:10]}."
+    parts = [f"## {card.name}", f"{card.title}. {paper(card)}", f"The paper: {card.claim}."]
+    return "\n\n".join([*parts, claims, table(("Arm", *metrics), rows), where])
+
+
+def catalogue(cards: list[Card]) -> str:
+    """All systems, room by room."""
+    parts = [
+        "# Systems",
+        NOTE,
+        "What `auricle.load(NAME)` finds, room by room. An *ear* can be used with `auricle index --ear NAME`; what "
+        "re-running each claim gave is in `REPLICATION.md`.",
+    ]
+    for room, members in groupby(cards, key=lambda card: card.room):
+        parts.append(f"## {room}")
+        for card in members:
+            facts = [
+                ("Paper", f"{card.title}. {', '.join(card.authors)}, {card.year}. {paper(card)}"),
+                ("Task", card.task + (", an ear" if card.ear else "")),
+                ("Claim", card.claim),
+                ("Re-run", verdict(card)),
+                ("Weights", ", ".join(f"`{card.name}@{tag}`" for tag in card.weights)),
+                ("Licences", f"code {card.code_licence or 'not stated'}; data {card.data_licence or 'not stated'}"),
+                ("Needs", f"`auricle[{','.join(card.extras)}]`" if card.extras else ""),
+            ]
+            parts += [f"### {card.name}", card.summary, table(("", card.kind), [fact for fact in facts if fact[1]])]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def paper(card: Card) -> str:
+    return f"[arXiv:{card.arxiv}](https://arxiv.org/abs/{card.arxiv})" if card.arxiv else ""
+
+
+def number(summary: dict[str, Any] | None) -> str:
+    """A mean and half its interval, as ``0.431 ± 0.012``."""
+    if summary is None:
+        return ""
+    interval = summary["interval"]
+    return f"{summary['mean']:.4g}" + (f" ± {(interval[1] - interval[0]) / 2:.2g}" if interval else "")
+
+
+def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    lines = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in (head, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
+
+
+def main() -> int:
+    cards = [card for card in systems().values() if own(card)]
+    pages = {ROOT / "REPLICATION.md": replication(cards), ROOT / "docs" / "systems.md": catalogue(cards)}
+    stale = [file for file, text in pages.items() if not file.is_file() or file.read_text(encoding="utf-8") != text]
+    if "--check" in sys.argv[1:]:
+        for file in stale:
+            print(f"{file.relative_to(ROOT)} is out of date: run python scripts/generate.py", file=sys.stderr)
+        return bool(stale)
+    for file in stale:
+        file.write_text(pages[file], encoding="utf-8")
+        print(f"wrote {file.relative_to(ROOT)}")
+    return 0
+
+
+def own(card: Card) -> bool:
+    """Whether a system is auricle's own, and not one that an installed package brings."""
+    place = PACKAGE / card.room / card.name
+    return place.is_dir() or place.with_suffix(".py").is_file()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
