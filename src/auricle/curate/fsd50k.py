@@ -243,7 +243,8 @@ def experiment(preset: str = "mini") -> Experiment:
 
     def measure(split: str) -> Callable[[Tagging], dict[str, float]]:
         part = manifest.split(split)
-        clips = Clips(part.take(range(0, len(part), len(part) // 8)) if preset == "smoke" else part, SAMPLE_RATE, None, multilabel=True)
+        part = part.take(range(0, len(part), len(part) // 8)) if preset == "smoke" else part
+        clips = Clips(part, SAMPLE_RATE, None, multilabel=True)
         return lambda task: evaluate(task.model, ((clips[i]["wave"], clips[i]["target"]) for i in range(len(clips))))
 
     return Experiment(
