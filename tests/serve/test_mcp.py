@@ -243,6 +243,29 @@ def test_search_in_words(tmp_path, sounds, chattering):
         assert remote("search_text", query="a tone of 4000 Hz", where="path LIKE '%low%'")["hits"] == []
 
 
+@pytest.mark.weights
+def test_with_the_default_ear(tmp_path, monkeypatch):
+    """From nothing to a clip: words find a sound, an example finds its like."""
+    monkeypatch.delenv("AURICLE_OFFLINE", raising=False)
+    folder = Path(__file__).parents[2] / "data" / "demo" / "animals"
+    library = tmp_path / "library"
+    for words in (["index", str(folder)], ["search", "anything"]):  # a search fetches what words need
+        command = [sys.executable, "-m", "auricle", *words, "--library", str(library)]
+        subprocess.run(command, check=True, capture_output=True)
+    with connected(library) as remote:
+        hits = remote("search_text", query="a dog barking")["hits"]
+        assert {Path(hit["path"]).name for hit in hits[:2]} == {"two dogs barking.mp3", "kennel.ogg"}
+        assert remote("search_text", query="frogs croak at night")["hits"][0]["path"].endswith("frogs in the pond.opus")
+        dogs = next(hit for hit in hits if hit["path"].endswith("dogs barking.mp3"))
+        alike = remote("search_like", recording=dogs["recording"], start=0, end=3)["hits"]
+        assert "kennel.ogg" in {Path(hit["path"]).name for hit in alike}
+        assert "Dog" in {tag["label"] for tag in remote("list_tags")["tags"]}
+        told = remote("describe_recording", recording=dogs["recording"])
+        assert {"Dog", "Bark"} & {event["label"] for event in told["events"]}
+        clip, rate = decoded(remote.call("get_clip", recording=dogs["recording"], start=1, end=2))
+        assert len(clip) == rate
+
+
 # --- knowing ----------------------------------------------------------------------------------------------------------
 
 

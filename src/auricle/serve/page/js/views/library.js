@@ -45,7 +45,7 @@ export function mount(root, app) {
 
   function show(/** @type {any} */ stats) {
     const facts = [
-      ["Recordings", stats.files.toLocaleString("en")],
+      ["Recordings", stats.recordings.toLocaleString("en")],
       ["Sound", length(stats.seconds)],
       ["Size of the index", bytes(stats.bytes)],
       ["Ear", Object.keys(stats.ears).join(", ") || stats.ear || "none yet"],
@@ -64,7 +64,7 @@ export function mount(root, app) {
       "button.card",
       { type: "button", "aria-pressed": String(current), onclick: () => window.dispatchEvent(new CustomEvent("library-chosen", { detail: library.name })) },
       h("strong", {}, library.name),
-      h("span.muted", {}, library.files ? `${count(library.files, "recording")}, ${length(library.seconds)}` : "nothing heard yet"),
+      h("span.muted", {}, library.recordings ? `${count(library.recordings, "recording")}, ${length(library.seconds)}` : "nothing heard yet"),
     );
   }
 

@@ -210,7 +210,7 @@ async function showIntro(/** @type {HTMLElement} */ place, /** @type {import("..
     if (!stats.files) throw new ApiError(404, "", "");
     fill(
       about,
-      h("h2", {}, "Heard most in ", h("em", {}, `${count(stats.files, "recording")}, ${length(stats.seconds)}`)),
+      h("h2", {}, "Heard most in ", h("em", {}, `${count(stats.recordings, "recording")}, ${length(stats.seconds)}`)),
       h("div.examples", {}, facets.tags.slice(0, 14).map((/** @type {any} */ { label, files }) =>
         h("button.example.tagged", { type: "button", onclick: () => change({ ...emptyQuery(), text: label }) }, label, h("span.files", {}, files)))),
     );
