@@ -23,8 +23,8 @@ def replication(cards: list[Card]) -> str:
         "# Replication",
         NOTE,
         "Each system's claim was put as an experiment on the sounds that come with auricle, with thresholds fixed "
-        "before any result was seen; `auricle replicate NAME` runs it again. **replicated**: all its claims held; **partly**: "
-        "some; **not**: none. Means are over seeds, with the 95 % interval of Student's t.",
+        "before any result was seen; `auricle replicate NAME` runs it again. **replicated**: all its claims held; "
+        "**partly**: some; **not**: none. Means are over seeds, with the 95 % interval of Student's t.",
         table(
             ("System", "Paper", "Verdict", "Claims that held", "Seeds", "Time"),
             [summary(card, result(card)) for card in attempted],

@@ -13,10 +13,19 @@ from auricle.errors import AuricleError
 
 @dataclass
 class Command:
-    """Measure a run of auricle train on its test data, or a system's published weights on the bundled sounds."""
+    """Measure a run of auricle train on its test data, or a system's published weights on the bundled sounds.
 
-    name: Annotated[Positional[str], option("RUN|NAME[@TAG]")]
-    """Folder of a run, or a system."""
+    The benchmark HEAR 2021, with an ear on local task folders: auricle evaluate hear --tasks DIR --ear NAME.
+    """
+
+    name: Annotated[Positional[str], option("RUN|NAME[@TAG]|hear")]
+    """Folder of a run, or a system, or hear."""
+
+    tasks: Annotated[Path | None, option("DIR")] = None
+    """With hear: a folder of tasks, as the benchmark prepares them."""
+
+    ear: Annotated[str, option("NAME[@TAG]")] = "yamnet"
+    """With hear: what is measured, as in auricle index --ear."""
 
     anywhere: Annotated[Anywhere, SHARED] = field(default_factory=Anywhere)
 
@@ -29,6 +38,8 @@ class Command:
             table(["metric", "value"], [[text(name), text(f"{value:.4f}")] for name, value in metrics.items()])
 
     def measured(self) -> dict[str, float]:
+        if self.name == "hear":
+            return self.heard()
         from auricle.train.systems import measured, module, trained
 
         folder = Path(self.name).expanduser()
@@ -40,3 +51,15 @@ class Command:
         from auricle.hub import load
 
         return found.evaluate(load(self.name))
+
+    def heard(self) -> dict[str, float]:
+        """Scores of the ear on every task of HEAR, as ``task/score``."""
+        from auricle.cli.output import say
+        from auricle.train.hear import run
+
+        if self.tasks is None:
+            raise AuricleError("hear needs the tasks it is to be measured on", "Give their folder: --tasks DIR")
+        found = run(self.ear, self.tasks, tell=say)
+        return {
+            f"{task}/{score}": value for task, of in found.items() for score, value in of.items() if score != "chosen"
+        }
