@@ -28,19 +28,19 @@ network has learned to expect that. The published mean and deviation are of fban
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from auricle.data.audioset import evaluation_classes
 from auricle.errors import WeightsError
-from auricle.features.kaldi import Fbank
 from auricle.hub import Card
+from auricle.nn.checkpoints import filled, read_checkpoint, renamed, split_qkv
+from auricle.nn.patches import PatchEncoder, grid_of, initialise
 from auricle.nn.transformer import Layer
 
 CARD = Card(
@@ -82,28 +82,10 @@ class Config:
     @property
     def grid(self) -> tuple[int, int]:
         """Patches along frequency and along time."""
-        along = zip((self.bands, self.frames), self.stride, strict=True)
-        bands, frames = ((size - self.patch) // stride + 1 for size, stride in along)
-        return bands, frames
+        return grid_of(self)
 
 
-class FrontEnd(nn.Module):
-    """Waveform [batch, samples] at 16 kHz, of any length, to normalised fbanks [batch, frames, bands]."""
-
-    def __init__(self, config: Config):
-        super().__init__()
-        self.config = config
-        self.fbank = Fbank(16_000, config.bands, window="hanning")
-
-    def forward(self, wave: Tensor) -> Tensor:
-        if wave.shape[-1] < self.fbank.length:
-            wave = functional.pad(wave, (0, self.fbank.length - wave.shape[-1]))
-        mel = self.fbank(wave)[:, : self.config.frames]
-        mel = functional.pad(mel, (0, 0, 0, self.config.frames - mel.shape[1]))
-        return (mel - self.config.mean) / (2 * self.config.deviation)
-
-
-class Model(nn.Module):
+class Model(PatchEncoder):
     """AST with its front-end; randomly initialised until a ``load_`` function or a training fills it.
 
     Args:
@@ -111,18 +93,12 @@ class Model(nn.Module):
         classes: names of the scores' columns; None for AudioSet's 527.
     """
 
-    sample_rate = 16_000  # Hz
     special = 2  # tokens in front of the patches'
 
     def __init__(self, config: Config | None = None, classes: Sequence[str] | None = None):
-        super().__init__()
-        self.config = config = config or Config()
+        config = config or Config()
+        super().__init__(config)
         self.classes = tuple(evaluation_classes() if classes is None else classes)
-        self.front_end = FrontEnd(config)
-        self.patches = nn.Conv2d(1, config.width, config.patch, config.stride)
-        self.tokens = nn.Parameter(torch.zeros(1, 2, config.width))
-        rows, columns = config.grid
-        self.positions = nn.Parameter(torch.zeros(1, 2 + rows * columns, config.width))
         self.layers = nn.ModuleList(
             Layer(config.width, config.heads, config.hidden, config.epsilon) for _ in range(config.layers)
         )
@@ -133,16 +109,6 @@ class Model(nn.Module):
         self.apply(initialise)
         nn.init.trunc_normal_(self.tokens, std=0.02)
         nn.init.trunc_normal_(self.positions, std=0.02)
-
-    @property
-    def dim(self) -> int:
-        """Length of an embedding."""
-        return self.config.width
-
-    @property
-    def window(self) -> float:
-        """Seconds heard at once: 1024 frames of 25 ms every 10 ms."""
-        return (self.config.frames - 1) * 0.010 + 0.025
 
     def forward(self, wave: Tensor) -> dict[str, Tensor]:
         """Hears ``wave`` [batch, samples] at 16 kHz, in [-1, 1]; what goes beyond ``window`` seconds is not heard.
@@ -160,15 +126,6 @@ class Model(nn.Module):
         logits = self.classifier(embedding)
         return {"tokens": tokens, "embedding": embedding, "logits": logits, "scores": logits.sigmoid()}
 
-    def tokenise(self, wave: Tensor) -> Tensor:
-        """What the first layer is given of ``wave`` [batch, samples]: tokens [batch, special + patches, width]."""
-        return self.embed_patches(self.front_end(wave))
-
-    def embed_patches(self, mel: Tensor) -> Tensor:
-        """Tokens [batch, 2 + patches, width] of ``mel`` [batch, frames, bands], positions added; bands run slowest."""
-        patches = self.patches(mel.transpose(1, 2)[:, None]).flatten(2).transpose(1, 2)
-        return torch.cat((self.tokens.expand(patches.shape[0], -1, -1), patches), dim=1) + self.positions
-
     def encode(self, tokens: Tensor) -> Tensor:
         """Tokens [batch, n, width] through all layers and the last norm."""
         for layer in self.layers:
@@ -182,38 +139,6 @@ class Model(nn.Module):
     def tag(self, wave: Tensor) -> Tensor:
         """Scores [batch, classes] in [0, 1] of ``wave`` [batch, samples]."""
         return self(wave)["scores"]
-
-    def fit_length(self, seconds: float) -> Self:
-        """Makes this model hear ``seconds`` at once; returns it.
-
-        For fewer than before, the middle of the learned positions is kept; for more, they are interpolated in time.
-
-        Raises:
-            ValueError: that is less than one patch.
-        """
-        frames = round((seconds - 0.025) / 0.010) + 1
-        config = replace(self.config, frames=frames)
-        if frames < config.patch:
-            raise ValueError(f"{seconds} s are {frames} frames, fewer than the {config.patch} of a patch")
-        (rows, before), (_, after) = self.config.grid, config.grid
-        first, grid = self.positions.data.split((2, rows * before), dim=1)
-        grid = grid.transpose(1, 2).unflatten(2, (rows, before))
-        if after <= before:
-            grid = grid[..., before // 2 - after // 2 :][..., :after]
-        else:
-            grid = functional.interpolate(grid, (rows, after), mode="bilinear", align_corners=False)
-        positions = torch.cat((first, grid.flatten(2).transpose(1, 2)), dim=1)
-        self.positions = nn.Parameter(positions, self.positions.requires_grad)
-        self.config = self.front_end.config = config
-        return self
-
-
-def initialise(module: nn.Module) -> None:
-    """Normal weights of deviation 0.02 cut at two deviations, biases of 0, as in ViT."""
-    if isinstance(module, nn.Linear | nn.Conv2d):
-        nn.init.trunc_normal_(module.weight, std=0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
 
 
 _HUGGING_FACE = (  # pattern of a name in transformers 5, or in 4 -> ours
@@ -252,7 +177,7 @@ _UNUSED = re.compile(r"v\.head(_dist)?\.")  # ImageNet's classifiers
 
 def from_hugging_face(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The state dict of a ``Model`` from that of ``transformers.ASTForAudioClassification``, version 4 or 5."""
-    ours = {_renamed(name, _HUGGING_FACE): tensor for name, tensor in state.items()}
+    ours = {renamed(name, _HUGGING_FACE): tensor for name, tensor in state.items()}
     names = ("embeddings.cls_token", "embeddings.distillation_token")
     return ours | {"tokens": torch.cat([ours.pop(name) for name in names], dim=1)}
 
@@ -263,19 +188,12 @@ def from_authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in state.items():
         if _UNUSED.search(name):
             continue
-        name = _renamed(name, _AUTHORS)
+        name = renamed(name, _AUTHORS)
         if ".attn.qkv." in name:
-            for part, third in zip(_QKV.values(), tensor.chunk(3), strict=True):
-                ours[name.replace("attn.qkv", f"attention.{part}")] = third
+            ours |= split_qkv(name, tensor)
         else:
             ours[name] = tensor
     return ours | {"tokens": torch.cat([ours.pop("cls_token"), ours.pop("dist_token")], dim=1)}
-
-
-def _renamed(name: str, patterns: tuple[tuple[str, Any], ...]) -> str:
-    for pattern, replacement in patterns:
-        name = re.sub(pattern, replacement, name)
-    return name
 
 
 def load(tag: str = "", *, path: str | PathLike[str] | None = None) -> Model:
@@ -346,10 +264,7 @@ def _described(facts: Mapping[str, Any]) -> tuple[Config, list[str]]:
 
 
 def _load_authors(path: Path) -> Model:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # of many kinds, by what is wrong with the file
-        raise WeightsError(f"{path} cannot be read as a checkpoint: {str(error).partition(chr(10))[0]}") from error
+    state = read_checkpoint(path)
     strides = re.search(r"_(10|12|14|16)_(10|12|14|16)_", path.name)
     stride = (int(strides[1]), int(strides[2])) if strides else Config.stride
     return _filled(Config(stride=stride, epsilon=1e-6), None, from_authors, state, str(path))
@@ -358,10 +273,4 @@ def _load_authors(path: Path) -> Model:
 def _filled(
     config: Config, classes: Sequence[str] | None, convert: Any, state: Mapping[str, Tensor], name: str
 ) -> Model:
-    with torch.device("meta"):  # nothing to initialise: every tensor is taken over
-        model = Model(config, classes)
-    try:
-        model.load_state_dict(convert(state), assign=True)
-    except (KeyError, RuntimeError) as error:
-        raise WeightsError(f"{name} does not hold the weights of an AST: {error}") from error
-    return model.eval()
+    return filled(lambda: Model(config, classes), lambda: convert(state), name, "an AST")

@@ -1,0 +1,61 @@
+"""Published checkpoints into our models: read without running code, names mapped, every tensor accounted for."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from os import PathLike
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from auricle.errors import WeightsError
+
+Patterns = Iterable[tuple[str, str | Callable[[re.Match[str]], str]]]  # of names in a checkpoint -> ours
+
+
+def renamed(name: str, patterns: Patterns) -> str:
+    """``name`` with every pattern replaced, in order."""
+    for pattern, replacement in patterns:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def split_qkv(name: str, tensor: Tensor, parts: Sequence[str] = ("query", "key", "value")) -> dict[str, Tensor]:
+    """One matrix or bias that holds q, k and v below each other, as three: ``.attn.qkv.`` -> ``.attention.query.``"""
+    thirds = zip(parts, tensor.chunk(3), strict=True)
+    return {name.replace("attn.qkv", f"attention.{part}"): third for part, third in thirds}
+
+
+def read_checkpoint(path: str | PathLike[str]) -> Mapping[str, Any]:
+    """What a checkpoint of torch holds; only tensors and plain values are read.
+
+    Raises:
+        WeightsError: there is no such file, or it holds more than that.
+    """
+    import pickle
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        problem = str(error).strip().partition("\n")[0]
+        raise WeightsError(f"{path} cannot be read as a checkpoint: {problem}") from error
+
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def filled(make: Callable[[], Module], state: Callable[[], Mapping[str, Tensor]], path: Any, what: str) -> Module:
+    """What ``make`` makes, with the tensors that ``state`` gives, no more and no fewer, in evaluation mode.
+
+    Nothing is initialised: ``make`` runs on the meta device, so tables that are not saved are to be made in NumPy.
+
+    Raises:
+        WeightsError: ``path`` does not hold the weights of ``what``.
+    """
+    try:
+        with torch.device("meta"):
+            module = make()
+        module.load_state_dict(state(), assign=True)
+    except (KeyError, IndexError, RuntimeError) as error:
+        raise WeightsError(f"{path} does not hold the weights of {what}: {error}") from error
+    return module.eval()
