@@ -65,10 +65,25 @@ def slaney_bank(sample_rate: int, fft: int, bands: int, low: float, high: float)
     This is ``librosa.filters.mel`` with its defaults. Arguments as in ``mel_bank``.
     """
     edges = slaney_hertz(np.linspace(slaney_mel(low), slaney_mel(high), bands + 2))
+    return _triangles(edges, sample_rate, fft) * (2.0 / (edges[2:] - edges[:-2]))
+
+
+def htk_bank(sample_rate: int, fft: int, bands: int, low: float, high: float) -> NDArray[np.float64]:
+    """Weights [fft // 2 + 1, bands]: triangles straight in Hz, corners equally spaced in HTK's mel, sum 1 each.
+
+    This is ``librosa.filters.mel`` with ``htk=True, norm=1``. Arguments as in ``mel_bank``.
+    """
+    edges = 700.0 * np.expm1(np.linspace(hertz_to_mel(low), hertz_to_mel(high), bands + 2) / 1127.0)
+    bank = _triangles(edges, sample_rate, fft)
+    return bank / np.maximum(bank.sum(axis=0), np.finfo(np.float64).tiny)
+
+
+def _triangles(edges: NDArray[np.float64], sample_rate: int, fft: int) -> NDArray[np.float64]:
+    """Triangles [fft // 2 + 1, bands] straight in Hz, rising to 1 and overlapping by half, with corners ``edges``."""
     bins = np.fft.rfftfreq(fft, 1 / sample_rate)[:, None]
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    return np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (edges[2:] - edges[:-2]))
+    return np.maximum(0.0, np.minimum(rising, falling))
 
 
 @cache

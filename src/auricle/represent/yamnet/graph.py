@@ -25,10 +25,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, checker, helper, load_from_string, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, load_from_string, numpy_helper
+
+from auricle.represent._graph import Graph
 
 FRAMES, BANDS = 96, 64  # of one log-mel patch
-OPSET, IR_VERSION = 18, 8  # old enough for every ONNX Runtime that auricle runs on
+INPUTS = {"logmel": ["patches", FRAMES, BANDS]}
+OUTPUTS = {"embedding": ["patches", "dim"], "scores": ["patches", "classes"]}
 
 # Steps of int8's activations: the first layer's, then each later layer's of its depthwise and its pointwise part. Found
 # by coordinate descent on the agreement with float over windows of effects, speech, music and coloured noise, starting
@@ -108,7 +111,7 @@ def read(path: str | PathLike[str]) -> Network:
 
 def int8_graph(network: Network) -> ModelProto:
     """The graph with uint8 activations."""
-    graph = _Writer()
+    graph = Graph("yamnet")
     stem, *layers = network.layers
     x = graph.add("Unsqueeze", "logmel", np.array([1]))
     x = graph.add("Relu", graph.add("Conv", x, stem.dequantised(), stem.bias, **stem.geometry()))
@@ -126,12 +129,12 @@ def int8_graph(network: Network) -> ModelProto:
     logits = graph.cast(graph.add("Add", scaled, network.bias.astype(np.float64)), np.float32)
     graph.cast(graph.add("Mul", total, np.array(mean)), np.float32, output="embedding")
     graph.add("Sigmoid", logits, output="scores")
-    return graph.model()
+    return graph.model(INPUTS, OUTPUTS)
 
 
 def float_graph(network: Network) -> ModelProto:
     """The graph with float32 activations."""
-    graph = _Writer()
+    graph = Graph("yamnet")
     x = graph.add("Unsqueeze", "logmel", np.array([1]))
     for layer in network.layers:
         x = graph.add("Relu", graph.add("Conv", x, layer.dequantised(), layer.bias, **layer.geometry()))
@@ -140,47 +143,12 @@ def float_graph(network: Network) -> ModelProto:
     logits = graph.add("Conv", mean, classifier, network.bias)
     graph.add("Flatten", mean, output="embedding")
     graph.add("Sigmoid", graph.add("Flatten", logits), output="scores")
-    return graph.model()
+    return graph.model(INPUTS, OUTPUTS)
 
 
 def write(tag: str, target: Path, source: Path) -> None:
     """Writes the graph ``int8`` or ``float`` of the zipped export in ``source`` to ``target``."""
     target.write_bytes({"int8": int8_graph, "float": float_graph}[tag](read(source)).SerializeToString())
-
-
-class _Writer:
-    """Writes a graph from ``logmel`` to ``embedding`` and ``scores``, one operator at a time."""
-
-    def __init__(self):
-        self.nodes: list[NodeProto] = []
-        self.constants: list[TensorProto] = []
-
-    def add(self, operator: str, *inputs: str | NDArray[Any] | np.generic, output: str = "", **attributes: Any) -> str:
-        """Appends an operator on tensors (by name) and constants; returns the name of its output."""
-        names = [value if isinstance(value, str) else self._constant(value) for value in inputs]
-        output = output or f"tensor{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, names, [output], **attributes))
-        return output
-
-    def cast(self, x: str | NDArray[Any], dtype: type[np.generic], output: str = "") -> str:
-        return self.add("Cast", x, output=output, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
-
-    def model(self) -> ModelProto:
-        """The graph, checked, for any number of patches at once."""
-        values = {
-            "logmel": ["patches", FRAMES, BANDS],
-            "embedding": ["patches", "dim"],
-            "scores": ["patches", "classes"],
-        }
-        logmel, *outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, values[name]) for name in values]
-        graph = helper.make_graph(self.nodes, "yamnet", [logmel], outputs, self.constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-        checker.check_model(model)
-        return model
-
-    def _constant(self, value: NDArray[Any] | np.generic) -> str:
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), f"constant{len(self.constants)}"))
-        return self.constants[-1].name
 
 
 def _array(tensor: TensorProto, data: bytes) -> NDArray[Any]:

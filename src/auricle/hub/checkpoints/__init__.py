@@ -1,0 +1,1 @@
+"""Checkpoints of other frameworks, read as NumPy arrays without the framework: nothing in them is run or imported."""
