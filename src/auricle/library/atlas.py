@@ -91,7 +91,8 @@ def atlas(
     ordinal = (np.cumsum(listed) - 1)[made.recording[here]].astype(np.int32)
     group = [of_recording[i] for i in ordinal]
     if colour == "tag":
-        group = [classes[c] if c >= 0 else name for c, name in zip(made.strongest[here], group, strict=True)]
+        heard = made.strongest[here].tolist()
+        group = [classes[int(c)] if c >= 0 else name for c, name in zip(heard, group, strict=True)]
     names, colours = _grouped(group)
     return Atlas(made.points[here], ordinal, made.start[here], made.end[here], colours, tuple(ids), names)
 
@@ -204,7 +205,7 @@ def _framed(points: Floats) -> Floats:
 # --- colours ---------------------------------------------------------------------------------------------------------
 
 
-def _grouped(group: list[str]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+def _grouped(group: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
     """The names of the largest groups, and which of them each point is in."""
     common = [name for name, _ in Counter(sorted(group)).most_common() if name not in (OTHER, NONE)]
     names = common[:COLOURS] + [OTHER] * (len(common) > COLOURS or OTHER in group) + [NONE] * (NONE in group)

@@ -5,6 +5,7 @@ evaluation classes less six that YAMNet leaves out. The descriptions are auricle
 """
 
 import csv
+import io
 import json
 from functools import cache
 from importlib.resources import files
@@ -49,5 +50,5 @@ def descriptions() -> dict[str, list[str]]:
 
 @cache
 def _rows() -> list[dict[str, str]]:
-    with _HERE.joinpath("classes.csv").open(encoding="utf-8", newline="") as table:
+    with io.StringIO(_HERE.joinpath("classes.csv").read_text(encoding="utf-8"), newline="") as table:
         return list(csv.DictReader(table))
