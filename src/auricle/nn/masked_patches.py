@@ -38,7 +38,7 @@ def cluster_mask(grid: tuple[int, int], count: int, sizes: tuple[int, int] = (3,
 
 
 def info_nce(predictions: Tensor, patches: Tensor, over: Literal["predictions", "patches"]) -> tuple[Tensor, Tensor]:
-    """Contrast inside each clip, without temperature: the loss, and the share of predictions nearest to their patch.
+    """Contrast inside each clip, without temperature: the loss, and how often a prediction's largest share is its patch's.
 
     Args:
         predictions, patches: [batch, masked, values], in the same order.
@@ -46,11 +46,10 @@ def info_nce(predictions: Tensor, patches: Tensor, over: Literal["predictions", 
             each prediction, as in the paper's equation 1.
     """
     scores = patches @ predictions.transpose(1, 2)  # [batch, patches, predictions]
-    places = torch.arange(scores.shape[1], device=scores.device).expand(len(scores), -1)
-    accuracy = (scores.argmax(dim=1) == places).float().mean()
-    if over == "patches":
-        scores = scores.transpose(1, 2)
-    return functional.cross_entropy(scores.flatten(0, 1), places.flatten()), accuracy
+    shares = scores.log_softmax(dim=2 if over == "predictions" else 1)
+    places = torch.arange(scores.shape[1], device=scores.device)
+    accuracy = (shares.argmax(dim=1) == places).float().mean()
+    return -shares.diagonal(dim1=1, dim2=2).mean(), accuracy
 
 
 class MaskedPatches(nn.Module):
