@@ -24,6 +24,9 @@ SMALL: dict[str, dict[str, Any]] = {  # architectures of systems whose default i
     "panns": {"channels": (16, 32, 64, 128), "kernel": 5, "embedding": 128},
     "ast": SMALL_AST,
     "petl_ast": {"architecture": SMALL_AST},
+    "ssast": SMALL_AST,
+    "ssamba": {"layers": 2, "width": 48, "state": 4, "frames": 256},
+    "beats": {"layers": 2, "width": 48, "heads": 3, "hidden": 96, "patch_width": 32, "kernel": 16},
 }
 PRESETS = {"paper", "mini", "smoke"}
 EXPERIMENT = ("ARMS", "PRESETS", "claims", "replicate")

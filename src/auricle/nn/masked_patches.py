@@ -38,7 +38,9 @@ def cluster_mask(grid: tuple[int, int], count: int, sizes: tuple[int, int] = (3,
 
 
 def info_nce(predictions: Tensor, patches: Tensor, over: Literal["predictions", "patches"]) -> tuple[Tensor, Tensor]:
-    """Contrast inside each clip, without temperature: the loss, and how often a prediction's largest share is its patch's.
+    """Contrast inside each clip, without temperature: the loss, and how often it is right.
+
+    A prediction is right if, of all patches, its own gives it the largest share.
 
     Args:
         predictions, patches: [batch, masked, values], in the same order.
