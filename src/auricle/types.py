@@ -109,6 +109,26 @@ class TextEar(Ear, Protocol):
         ...
 
 
+@runtime_checkable
+class Detector(Protocol):
+    """What says when it hears what: scores of every step of time.
+
+    A window of ``window`` samples has ``steps`` rows of scores, equally long. A recording is heard in windows every
+    ``hop`` samples, a whole number of steps; where windows overlap, the one whose middle is nearer is believed.
+    """
+
+    name: str  # system@tag
+    sample_rate: int  # Hz
+    window: int  # samples heard at once
+    hop: int  # samples between windows
+    steps: int  # rows of scores of a window
+    classes: Sequence[str]  # names of the scores' columns
+
+    def hear(self, waveform: Waveform) -> NDArray[np.float32]:
+        """Scores [k, steps, classes] in [0, 1] of mono ``waveform`` [window + (k - 1) * hop]."""
+        ...
+
+
 def windows_in(samples: int, window: int, hop: int) -> int:
     """How many windows a recording of ``samples`` samples has: at least one, and none of its samples is dropped."""
     return 1 + max(0, -(-(samples - window) // hop))

@@ -228,7 +228,7 @@ class Library:
                 hop=ear.hop / ear.sample_rate,
                 window=ear.window / ear.sample_rate,
                 duration=row.duration,
-                labels=None if labels is None else _known(labels, ear.classes),
+                labels=None if labels is None else timeline.known(labels, ear.classes),
                 on=on,
                 off=off,
             )
@@ -348,16 +348,3 @@ def tag(path: str | os.PathLike[str], *, ear: str = DEFAULT_EAR, limit: int = 10
     for _, _, heard in hear_blocks(listener, stream(path, listener.sample_rate)):
         summary.add(heard.scores)
     return list(summary.tags(limit, min_score))
-
-
-def _known(labels: Sequence[str], classes: Sequence[str]) -> set[str]:
-    """Class names spelt as the ear spells them, whatever their case."""
-    spelling = {name.lower(): name for name in classes}
-    unknown = [label for label in labels if label.lower() not in spelling]
-    if unknown:
-        from difflib import get_close_matches
-
-        close = get_close_matches(unknown[0].lower(), spelling, n=3, cutoff=0.5)
-        hint = f"Did you mean {', '.join(spelling[name] for name in close)}?" if close else "See: auricle tag --classes"
-        raise LibraryError(f"The ear knows no class {unknown[0]!r}", hint.rstrip("?"))
-    return {spelling[label.lower()] for label in labels}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -138,7 +139,19 @@ def staged_batches(listened: Listened) -> Iterator[pa.RecordBatch]:
         yield from pa.ipc.open_stream(file)
 
 
-def hear_blocks(ear: Ear, blocks: Iterator[Waveform]) -> Iterator[tuple[int, int, Heard]]:
+T = TypeVar("T", covariant=True)
+
+
+class Hears(Protocol[T]):
+    """An ear or a detector: hears whole windows of ``window`` samples every ``hop``."""
+
+    window: int
+    hop: int
+
+    def hear(self, waveform: Waveform) -> T: ...
+
+
+def hear_blocks(ear: Hears[T], blocks: Iterator[Waveform]) -> Iterator[tuple[int, int, T]]:
     """Cuts a stream of samples into blocks of whole windows and hears them.
 
     Yields ``(first window, samples covered from its start, heard)``; only the last block is filled with zeros. The

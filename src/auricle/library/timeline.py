@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from auricle.errors import LibraryError
 from auricle.types import Event
 
 ON = 0.4  # a class is heard
@@ -65,3 +66,20 @@ def runs(active: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """First and last index of every stretch of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], active, [False]]).astype(np.int8)))
     return [(int(a), int(b) - 1) for a, b in edges.reshape(-1, 2)]
+
+
+def known(labels: Sequence[str], classes: Sequence[str]) -> set[str]:
+    """Class names spelt as the ear spells them, whatever their case.
+
+    Raises:
+        LibraryError: it knows no such class.
+    """
+    spelling = {name.lower(): name for name in classes}
+    unknown = [label for label in labels if label.lower() not in spelling]
+    if unknown:
+        from difflib import get_close_matches
+
+        close = get_close_matches(unknown[0].lower(), spelling, n=3, cutoff=0.5)
+        hint = f"Did you mean {', '.join(spelling[name] for name in close)}?" if close else "See: auricle tag --classes"
+        raise LibraryError(f"The ear knows no class {unknown[0]!r}", hint.rstrip("?"))
+    return {spelling[label.lower()] for label in labels}
