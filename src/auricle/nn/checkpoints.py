@@ -56,6 +56,6 @@ def filled(make: Callable[[], Module], state: Callable[[], Mapping[str, Tensor]]
         with torch.device("meta"):
             module = make()
         module.load_state_dict(state(), assign=True)
-    except (KeyError, IndexError, RuntimeError) as error:
+    except (KeyError, IndexError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{path} does not hold the weights of {what}: {error}") from error
     return module.eval()
