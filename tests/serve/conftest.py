@@ -27,7 +27,7 @@ def tone(hertz: float, seconds: float, level: float = 0.5) -> np.ndarray:
     return (level * np.sin(2 * np.pi * hertz * np.arange(int(seconds * RATE)) / RATE)).astype(np.float32)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _no_encoder():
     """Words are matched by their letters: no test here needs the sentence encoder."""
 

@@ -94,6 +94,8 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _run(verb: str, *words: str) -> int:
+    # Matrices here are small, and the threads of a server or of other programs beside it would only wait for each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import tyro
 
     module = import_module(VERBS[verb][1])

@@ -28,7 +28,8 @@ The constants were chosen on the development queries of ``benchmarks/retrieval.p
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +38,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auricle.data import audioset
+from auricle.errors import QueryError
 from auricle.hub import derived
 from auricle.library import codes
 
@@ -61,6 +63,8 @@ _JOINTS = re.compile(
     re.IGNORECASE,
 )
 _BLOCK = 1 << 15  # rows at a time, so that a block stays in the second-level cache
+
+KEPT = 4096  # sentences whose vectors are kept: 6 MB
 
 PREPARED = 1  # version of ``prepare``; a new one has descriptions embedded anew
 
@@ -168,6 +172,7 @@ class Words:
             embed: the encoder that made ``vectors``.
         """
         self._counts, self._vectors, self._embed = np.asarray(counts), vectors, embed
+        self._kept: dict[str, Scores] = {}
         self.excess = CROWDING * (crowding - crowding.mean())
 
     @classmethod
@@ -188,9 +193,19 @@ class Words:
         Raises:
             QueryError: the text has no words in it.
         """
-        parts = [Query.of(self.fit(part)) for part in _JOINTS.split(text) if part.strip()]
+        sentences = _sentences(text)
+        parts = [Query.of(self.fit(sentence)) for sentence in sentences[1:]]
         about = {int(part.classes[0]) for part in parts if part.known >= SURE}
         return Query.all_of(parts) if 1 < len(parts) == len(about) else Query.of(self.fit(text))
+
+    def prepare(self, texts: Iterable[str]) -> None:
+        """Embeds what will soon be asked for: many sentences at once take a third of the time they take one by one.
+
+        A text with no words in it is passed over; ``query`` will say so.
+        """
+        sentences = {s for text in texts for s in _sentences(text) if s.strip() and s not in self._kept}
+        with suppress(QueryError):
+            self._keep(sorted(sentences))
 
     def fit(self, text: str) -> Scores:
         """How close a sentence is to each class, about -0.2 to 0.9 [classes].
@@ -198,7 +213,17 @@ class Words:
         Raises:
             QueryError: the text has no words in it.
         """
-        return _pool(self._vectors @ self._embed([text])[0], self._counts) - self.excess
+        vector = self._kept.get(text)
+        if vector is None:
+            vector = self._keep([text])[0]
+        return _pool(self._vectors @ vector, self._counts) - self.excess
+
+    def _keep(self, sentences: Sequence[str]) -> Scores:
+        vectors = self._embed(sentences)
+        if len(self._kept) + len(sentences) > KEPT:
+            self._kept.clear()
+        self._kept.update(zip(sentences, vectors, strict=True))
+        return vectors
 
 
 def prepare(sentences: Sequence[Sequence[str]], embed: Encoder) -> dict[str, Scores]:
@@ -215,6 +240,12 @@ def prepare(sentences: Sequence[Sequence[str]], embed: Encoder) -> dict[str, Sco
     similarity[own, np.arange(len(own))] = np.nan  # sorted last
     nearest = np.sort(-similarity, axis=1)[:, : min(NEIGHBOURS, len(own) - counts.max())]
     return {"vectors": vectors, "crowding": -nearest.mean(axis=1)}
+
+
+def _sentences(text: str) -> list[str]:
+    """What has to be embedded for a text: itself, and its parts where it may have several."""
+    parts = [part for part in _JOINTS.split(text) if part.strip()]
+    return [text, *parts] if len(parts) > 1 else [text]
 
 
 def _pool(similarity: Scores, counts: NDArray[np.integer]) -> Scores:

@@ -13,7 +13,7 @@ from auricle.serve.maps import Maps
 from auricle.serve.schemas import ErrorBody, RecordingId
 from auricle.serve.shelf import Served, Shelf
 from auricle.serve.uploads import Uploads
-from auricle.serve.work import Workers
+from auricle.serve.work import Together, Workers
 
 
 @dataclass
@@ -25,6 +25,7 @@ class Context:
     jobs: Jobs
     maps: Maps = field(default_factory=Maps)
     uploads: Uploads = field(init=False)
+    embedding: Together = field(default_factory=Together)
     searching: Workers = field(init=False)
     listening: Workers = field(init=False)
     drawn: Cache = field(default_factory=lambda: Cache(64 * MIB))
@@ -38,6 +39,7 @@ class Context:
     def close(self) -> None:
         self.jobs.close()
         self.maps.close()
+        self.embedding.close()
         self.searching.close()
         self.listening.close()
         self.uploads.close()

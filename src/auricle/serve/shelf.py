@@ -44,6 +44,11 @@ class Served:
         """Changes with every write to the table of recordings."""
         return self.library.store.edition
 
+    def prepare(self, texts: list[str]) -> None:
+        """Gets ready for searches with ``texts``."""
+        if self.library.store.exists:
+            self.library.searcher.prepare(texts)
+
     # --- single recordings -----------------------------------------------------------------------------------------
 
     def copies(self, id: str) -> list[dict[str, Any]]:

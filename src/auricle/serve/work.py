@@ -3,7 +3,8 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -30,6 +31,33 @@ def go_on() -> None:
     abandoned: threading.Event | None = getattr(_here, "abandoned", None)
     if abandoned is not None and abandoned.is_set():
         raise AbandonedError
+
+
+class Together:
+    """Does at once what several requests need: what comes in while one batch is worked on makes up the next."""
+
+    def __init__(self):
+        self._pool = ThreadPoolExecutor(1, "auricle-together")
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._next: dict[str, tuple[list[str], asyncio.Task[None]]] = {}
+
+    async def __call__(self, key: str, items: Sequence[str], work: Callable[[list[str]], None]) -> None:
+        """Returns when ``work`` has been given ``items``, perhaps with others of the same ``key``."""
+        if not items:
+            return
+        if key not in self._next:
+            self._next[key] = [], asyncio.create_task(self._run(key, work))
+        waiting, task = self._next[key]
+        waiting += items
+        await asyncio.shield(task)
+
+    async def _run(self, key: str, work: Callable[[list[str]], None]) -> None:
+        async with self._turns[key]:
+            items, _ = self._next.pop(key)
+            await asyncio.get_running_loop().run_in_executor(self._pool, work, items)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 class Workers:

@@ -19,6 +19,8 @@ router = APIRouter(tags=["search"])
 @router.post("/search")
 async def search(body: schemas.SearchRequest, lib: Lib, here: Here, request: Request) -> schemas.SearchAnswer:
     """Stretches of sound that fit words and examples best, by falling score."""
+    texts = [one.text for one in (*body.words, *body.without) if isinstance(one, schemas.Words)]
+    await here.embedding(lib.name, texts, lib.prepare)
     return await here.searching(request, lambda: _answer(body, lib, here))
 
 
