@@ -82,14 +82,11 @@ class WindowAttention(nn.Module):
         """Tokens after attention, as many; ``mask`` [windows, tokens, tokens] is added to the attention."""
         batch, windows, tokens, width = x.shape
         bias = self.bias[self.positions].view(tokens, tokens, self.heads).permute(2, 0, 1)
-        groups = self.heads  # where all windows share one bias they are items of a larger batch, else more heads
-        if mask is not None:
-            groups, bias = windows * self.heads, (mask[:, None] + bias).flatten(0, 1)
-        qkv = self.qkv(x).view(batch, windows, tokens, 3, self.heads, -1).permute(3, 0, 1, 4, 2, 5)
-        query, key, value = qkv.reshape(3, -1, groups, tokens, width // self.heads)
-        heads = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias[None])
-        heads = heads.view(batch, windows, self.heads, tokens, -1).transpose(2, 3)
-        return self.output(heads.reshape(batch, windows, tokens, width))
+        bias = bias[None] if mask is None else (mask[:, None] + bias).repeat(batch, 1, 1, 1)
+        query, key, value = self.qkv(x.flatten(0, 1)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        heads = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        heads = heads.transpose(1, 2).clone(memory_format=torch.contiguous_format)  # exporters see other strides
+        return self.output(heads.flatten(2)).view(batch, windows, tokens, width)
 
 
 class DropPath(nn.Module):
