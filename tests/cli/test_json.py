@@ -9,6 +9,7 @@ import pytest
 from referencing import Registry
 
 from auricle.cli import VERBS
+from tests.cli.test_train import SYSTEM, labelled  # noqa: F401
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 NAMED = {file.relative_to(SCHEMAS).as_posix(): json.loads(file.read_text()) for file in SCHEMAS.rglob("*.json")}
@@ -46,6 +47,9 @@ def words_of(verb: str, sounds: Path, scratch: Path) -> list[object]:
         "doctor": ["doctor"],
         "prune": ["prune", "--dry-run"],
         "systems": ["systems"],
+        "train": ["train", scratch / "mine.py", "--preset", "smoke", "--out", scratch / "run"],
+        "evaluate": ["evaluate", scratch / "run"],
+        "replicate": ["replicate", "adamp", "--arm", "toy", "--preset", "smoke"],
     }[verb]
 
 
@@ -54,6 +58,9 @@ def test_json_keeps_to_its_schema(verb, run, sounds, indexed, tmp_path, monkeypa
     if verb == "serve":
         monkeypatch.setattr("auricle.serve.server.run", lambda app, bound: None)
     shutil.copytree(indexed, tmp_path / "library")
+    (tmp_path / "mine.py").write_text(SYSTEM)
+    if verb == "evaluate":
+        run(*words_of("train", sounds, tmp_path))
     result = run(*words_of(verb, sounds, tmp_path), "--json")
     value = json.loads(result.out)  # the whole of standard output
     assert value
@@ -70,3 +77,7 @@ def test_a_schema_refuses_what_is_not_an_answer(verb):
 def test_every_verb_is_in_the_documentation():
     text = (SCHEMAS.parent / "json.md").read_text()
     assert all(f"## {verb}" in text and f"schemas/{verb}.json" in text for verb in ANSWERING)
+
+
+def test_a_report_on_own_sounds_keeps_to_the_schema_of_train(run, labelled, tmp_path):  # noqa: F811
+    check("train", json.loads(run("train", "--data", labelled, "--ear", "fake_ear", "--out", tmp_path, "--json").out))
