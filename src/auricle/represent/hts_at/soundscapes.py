@@ -60,13 +60,13 @@ PRESETS = {
         optim=replace(ADAMW, lr=1e-4),
         schedule=Schedule("cosine", warmup=3 * EPOCH, floor=0.3),
     ),
-    "mini": Recipe(steps=300, batch=32, clip=1.0, optim=ADAMW, schedule=Schedule("cosine", warmup=30)),
+    "mini": Recipe(steps=240, batch=32, clip=1.0, optim=ADAMW, schedule=Schedule("cosine", warmup=30)),
     "smoke": Recipe(steps=2, batch=4, clip=1.0, optim=ADAMW, schedule=Schedule("cosine")),
 }
 CLIPS = {"paper": (1500, 100, 300), "mini": (1500, 100, 300), "smoke": (8, 12, 12)}  # to train, to validate, to test
 
 MINI = Config(
-    width=32,
+    width=24,
     depths=(2, 2, 2),
     heads=(2, 4, 8),
     size=128,
@@ -131,14 +131,14 @@ def soundscapes(count: int, seed: int) -> list[dict[str, NDArray[np.float32]]]:
 
 
 def network(arm: str) -> Any:
-    """What ``arm`` trains: 0.6 million parameters, a waveform to ``scores`` and ``frames``."""
+    """What ``arm`` trains: 0.3 million parameters, a waveform to ``scores`` and ``frames``."""
     if arm != "cnn":
         return Model(replace(MINI, semantic=arm == "semantic"), KINDS)
     panns = module_of("panns")
     front_end = {name: getattr(MINI, name) for name in ("sample_rate", "fft", "hop", "bands", "low", "high")}
     plain = {"body_dropout": 0.0, "feature_dropout": 0.0, "embedding_dropout": 0.0, "spec_augment": False}
-    channels = (8, 16, 32, 64, 96, 128)
-    return panns.Model(panns.Config(channels=channels, embedding=128, pooling="max", **front_end, **plain), KINDS)
+    channels = (8, 16, 32, 48, 80, 96)
+    return panns.Model(panns.Config(channels=channels, embedding=96, pooling="max", **front_end, **plain), KINDS)
 
 
 @torch.no_grad()
