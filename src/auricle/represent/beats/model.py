@@ -89,7 +89,7 @@ class Attention(nn.Module):
             bias = bias.masked_fill(padding[:, None, None], -math.inf)
         dropout = self.dropout if self.training else 0.0
         heads = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
-        return self.output(heads.transpose(1, 2).flatten(2))
+        return self.output(torch.cat(heads.unbind(1), dim=-1))  # a view would not export with a mask
 
 
 class Layer(nn.Module):
