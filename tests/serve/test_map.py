@@ -39,13 +39,13 @@ def test_what_sounds_alike_lies_close_together(writer, ids):
         assert -1 <= x <= 1
         assert -1 <= y <= 1
         assert 0 <= colour < len(made["colours"])
-        assert 0 <= start < end <= by_name[names[recording]]["duration"] + 1
-        high = names[recording] == "long.flac" and 4.5 < (start + end) / 2 < 7.5
-        places.setdefault("long, high" if high else names[recording], []).append((x, y))
-    centre = {name: np.mean(points, axis=0) for name, points in places.items()}
-    high = np.mean([centre[name] for name in names if by_name[name]["folder"].endswith("high")], axis=0)
-    low = np.mean([centre[name] for name in names if by_name[name]["folder"].endswith("low")], axis=0)
-    assert np.linalg.norm(centre["long, high"] - high) < np.linalg.norm(centre["long, high"] - low)
+        assert 0 <= start < end <= made["recordings"][recording]["duration"] + 1
+        kind = made["recordings"][recording]["folder"].rpartition("/")[2]
+        if names[recording] == "long.flac":
+            kind = "high, long" if 4.5 < (start + end) / 2 < 7.5 else "low, long"
+        places.setdefault(kind, []).append((x, y))
+    centre = {kind: np.mean(points, axis=0) for kind, points in places.items()}
+    assert np.linalg.norm(centre["high, long"] - centre["high"]) < np.linalg.norm(centre["high, long"] - centre["low"])
 
 
 def test_colours(writer):
