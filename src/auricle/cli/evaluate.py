@@ -16,26 +16,39 @@ class Command:
     """Measure a run of auricle train on its test data, or a system's published weights on the bundled sounds.
 
     The benchmark HEAR 2021, with an ear on local task folders: auricle evaluate hear --tasks DIR --ear NAME.
+    Every ear side by side, on the bundled sounds: auricle evaluate ears.
     """
 
-    name: Annotated[Positional[str], option("RUN|NAME[@TAG]|hear")]
-    """Folder of a run, or a system, or hear."""
+    name: Annotated[Positional[str], option("RUN|NAME[@TAG]|hear|ears")]
+    """Folder of a run, or a system, or hear, or ears."""
 
     tasks: Annotated[Path | None, option("DIR")] = None
     """With hear: a folder of tasks, as the benchmark prepares them."""
 
-    ear: Annotated[str, option("NAME[@TAG]")] = "yamnet"
-    """With hear: what is measured, as in auricle index --ear."""
+    ear: Annotated[str | None, option("NAME[@TAG]")] = None
+    """With hear and ears: what is measured, as in auricle index --ear. (default: yamnet; every ear)"""
 
     anywhere: Annotated[Anywhere, SHARED] = field(default_factory=Anywhere)
 
     def run(self) -> None:
         self.anywhere.apply()
-        metrics = self.measured()
-        if self.anywhere.json:
-            print_json(metrics)
+        if self.name == "ears":
+            self.compare()
+        elif self.anywhere.json:
+            print_json(self.measured())
         else:
-            table(["metric", "value"], [[text(name), text(f"{value:.4f}")] for name, value in metrics.items()])
+            table(["metric", "value"], [[text(name), text(f"{value:.4f}")] for name, value in self.measured().items()])
+
+    def compare(self) -> None:
+        """Prints every ear's scores and costs."""
+        from auricle.cli.output import say
+        from auricle.train.ears import COLUMNS, row, run
+
+        found = run([self.ear] if self.ear else (), tell=say)
+        if self.anywhere.json:
+            print_json(found)
+        else:
+            table(COLUMNS, [[text(cell) for cell in row(name, ear)] for name, ear in found["ears"].items()])
 
     def measured(self) -> dict[str, float]:
         if self.name == "hear":
@@ -59,7 +72,7 @@ class Command:
 
         if self.tasks is None:
             raise AuricleError("hear needs the tasks it is to be measured on", "Give their folder: --tasks DIR")
-        found = run(self.ear, self.tasks, tell=say)
+        found = run(self.ear or "yamnet", self.tasks, tell=say)
         return {
             f"{task}/{score}": value for task, of in found.items() for score, value in of.items() if score != "chosen"
         }

@@ -1,8 +1,8 @@
 """GE2E: an ear for voices, which tells who speaks, whatever is said.
 
-Wan, Wang, Papir and Lopez Moreno, "Generalized End-to-End Loss for Speaker Verification", ICASSP 2018, arXiv 1710.10467:
-utterances come near the centroid of their speaker and far from the other speakers'. The weights are those of
-Resemblyzer (Resemble AI, 2019), trained on LibriSpeech-other, VoxCeleb 1 and VoxCeleb 2.
+Wan, Wang, Papir and Lopez Moreno, "Generalized End-to-End Loss for Speaker Verification", ICASSP 2018, arXiv
+1710.10467: utterances come near the centroid of their speaker and far from the other speakers'. The weights are those
+of Resemblyzer (Resemble AI, 2019), trained on LibriSpeech-other, VoxCeleb 1 and VoxCeleb 2.
 
     waveform [25840] at 16 kHz, made louder to -30 dBFS if it is quieter
       | power STFT 25 ms / 10 ms, 40 Slaney mel bands 0-8000 Hz, without logarithm

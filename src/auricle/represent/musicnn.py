@@ -1,8 +1,8 @@
 """musicnn: an ear for music, which names instruments, genres, moods and voices.
 
-Pons and Serra, "musicnn: pre-trained convolutional neural networks for music audio tagging", late-breaking demo of ISMIR
-2019, arXiv 1909.06654; the architecture is that of Pons et al., "End-to-end learning for music audio tagging at scale",
-ISMIR 2018, arXiv 1711.02520.
+Pons and Serra, "musicnn: pre-trained convolutional neural networks for music audio tagging", late-breaking demo of
+ISMIR 2019, arXiv 1909.06654; the architecture is that of Pons et al., "End-to-end learning for music audio tagging at
+scale", ISMIR 2018, arXiv 1711.02520.
 
     waveform [48128] at 16 kHz
       | power STFT 512 / 256, 96 Slaney mel bands 0-8000 Hz, log10(1 + 10000 mel), batch norm

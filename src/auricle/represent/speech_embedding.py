@@ -12,8 +12,8 @@ Lin, Kilgour, Roblek and Sharifi, "Training Keyword Spotters with Limited and Sy
 Both parts are the published ONNX graphs, run without torch. What distinguishes words in it is their order in time: one
 vector is a stretch of 0.78 s, about a word.
 
-Deviations: the authors step by 80 ms; here windows follow each other every 0.4 s, five of those steps, so that a library
-holds one vector for a word rather than five. The floor of 80 dB is that of each window.
+Deviations: the authors step by 80 ms; here windows follow each other every 0.4 s, five of those steps, so that a
+library holds one vector for a word rather than five. The floor of 80 dB is that of each window.
 """
 
 from pathlib import Path

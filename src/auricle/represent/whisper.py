@@ -1,7 +1,7 @@
 """Whisper: the encoder of a speech recogniser as an ear for speech, in any of its 99 languages.
 
-Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", ICML 2023, arXiv 2212.04356; the encoder of
-the "base" model: a Transformer with its norms first.
+Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", ICML 2023, arXiv 2212.04356; the encoder
+of the "base" model: a Transformer with its norms first.
 
     waveform [80000] at 16 kHz
       | power STFT 25 ms / 10 ms (reflected at both ends), 80 Slaney mel bands 0-8000 Hz,
@@ -17,7 +17,8 @@ the "base" model: a Transformer with its norms first.
 Without torch it is an ONNX graph behind a front-end in NumPy, made of the half-precision weights.
 
 Deviations: the model was trained on 30 s, filled with silence where there is less. Here it hears 5 s with the first 250
-of its 1500 positions, for a sixth of the work; a vector is not quite that of the same sound followed by 25 s of silence. The authors publish no embedding of a whole sound; the mean over time is ours.
+of its 1500 positions, for a sixth of the work; a vector is not quite that of the same sound followed by 25 s of
+silence. The authors publish no embedding of a whole sound; the mean over time is ours.
 """
 
 from functools import cache

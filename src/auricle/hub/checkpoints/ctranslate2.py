@@ -1,7 +1,8 @@
 """Checkpoints of CTranslate2 (``model.bin``), read without it.
 
 The file is little-endian: version of the format, name of the architecture and its revision, the number of tensors, and
-for each its name, shape, type, number of bytes, and values. A string is its length with the zero that ends it, then both.
+for each its name, shape, type, number of bytes and values. A string is its length with the zero that ends it, then
+both.
 """
 
 import struct
