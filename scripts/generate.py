@@ -1,9 +1,11 @@
-"""Writes what is said of the systems from their cards and results: REPLICATION.md and docs/systems.md.
+"""Writes what is said of the systems from their cards and results, REPLICATION.md and docs/systems.md, and what was
+measured of the software from benchmarks/results, docs/measurements.md.
 
-python scripts/generate.py           writes both
+python scripts/generate.py           writes them
 python scripts/generate.py --check   says whether they are up to date, and fails if not
 """
 
+import json
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -78,6 +80,52 @@ def catalogue(cards: list[Card]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def measurements(results: list[Path]) -> str:
+    """What the benchmarks found, each as its own table."""
+    parts = [
+        "# Measurements",
+        NOTE,
+        "What the scripts in `benchmarks/` measured, with the limits that were set before. A limit that was missed "
+        "says so. Each script tells in its first lines what it does, and how to run it.",
+    ]
+    for file in results:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        words = retrieval(found) if isinstance(found["rows"], dict) else limits(found)
+        parts += [*words, f"Again: `python benchmarks/{file.stem}.py`"]
+    return "\n\n".join(parts) + "\n"
+
+
+def limits(found: dict[str, Any]) -> list[str]:
+    """A benchmark whose figures are held against limits."""
+    rows = []
+    for row in found["rows"]:
+        signs = (("≥", row["at_least"]), ("≤", row["at_most"]))
+        limit = " ".join(f"{sign} {value:g}" for sign, value in signs if value is not None)
+        held = {True: "held", False: "**missed**", None: ""}[row["holds"]]
+        value = row["value"]
+        shown = "–" if value is None else f"{value:,.3g}" if value < 100 else f"{value:,.0f}"
+        rows.append((row["part"], row["what"], f"{shown} {row['unit']}".rstrip(), limit, held))
+    machine = ", ".join(f"{name} {value}" for name, value in found["machine"].items())
+    head = ("", "What", "Measured", "Limit", "")
+    return [f"## {found['benchmark']}", table(head, rows), *found["notes"], f"On {machine}."]
+
+
+def retrieval(found: dict[str, Any]) -> list[str]:
+    """How well words find sounds, step by step of the matching."""
+    sets = list(next(iter(found["rows"].values())))
+    head = ("", *(f"{metric}, {where}" for where in sets for metric in ("mAP@10", "R@1", "refused")))
+    rows = [(name, *(f"{v:.3f}" for where in sets for v in row[where].values())) for name, row in found["rows"].items()]
+    default, tags = found["default"], found.get("tagging", {})
+    after = (
+        f"At the default threshold {default['right first hits kept']:.1%} of the right first hits are kept and "
+        f"{default['absent refused']:.1%} of what is not there is refused."
+    )
+    told = ", ".join(f"{label} {share:.1%}" for label, share in tags.items())
+    tagged = [f"A right class among the first five tags: {told}."] if tags else []
+    title = "{queries} sentences, {absent} for what is not there, {recordings} recordings".format(**found)
+    return [f"## Words that find sounds: {title}", table(head, rows), after, *tagged]
+
+
 def paper(card: Card) -> str:
     return f"[arXiv:{card.arxiv}](https://arxiv.org/abs/{card.arxiv})" if card.arxiv else ""
 
@@ -97,7 +145,11 @@ def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
 
 def main() -> int:
     cards = [card for card in systems().values() if own(card)]
-    pages = {ROOT / "REPLICATION.md": replication(cards), ROOT / "docs" / "systems.md": catalogue(cards)}
+    pages = {
+        ROOT / "REPLICATION.md": replication(cards),
+        ROOT / "docs" / "systems.md": catalogue(cards),
+        ROOT / "docs" / "measurements.md": measurements(sorted((ROOT / "benchmarks" / "results").glob("*.json"))),
+    }
     stale = [file for file, text in pages.items() if not file.is_file() or file.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv[1:]:
         for file in stale:
