@@ -1,13 +1,15 @@
-"""What SSAST and SSAMBA share: the training of an encoder to know, and to redraw, the patches it was not shown."""
+"""What SSAST and SSAMBA share: an embedding that is the mean over patches, and a pretext task that needs no labels."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from auricle.nn.masked_patches import MaskedPatches, cluster_mask
 from auricle.nn.patches import PatchEncoder
+from auricle.train import Recipe
 from auricle.train.task import Task
 
 HEADS = (  # pattern of a name in the authors' checkpoints -> ours, in ``Pretraining``
@@ -17,6 +19,57 @@ HEADS = (  # pattern of a name in the authors' checkpoints -> ours, in ``Pretrai
     (r"^gpredlayer\.", "pretext.generative."),
 )
 INPUT = ("p_input_fdim", "p_input_tdim")  # bands and frames, kept as parameters in the authors' checkpoints
+
+
+class MeanPooled(PatchEncoder):
+    """An encoder whose embedding is the mean over the patches' tokens, and a classifier on it if there are classes."""
+
+    def __init__(self, config: Any, classes: Sequence[str]):
+        super().__init__(config)
+        self.classes = tuple(classes)
+        if self.classes:
+            self.classifier = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, len(self.classes)))
+
+    def forward(self, wave: Tensor) -> dict[str, Tensor]:
+        """Hears ``wave`` [batch, samples] at 16 kHz, in [-1, 1]; what goes beyond ``window`` seconds is not heard.
+
+        Returns:
+            ``tokens`` [batch, special + patches, width] and ``embedding`` [batch, width]; of a model with classes also
+            ``logits`` and ``scores`` [batch, classes], these in [0, 1].
+        """
+        return self.hear(self.front_end(wave))
+
+    def hear(self, mel: Tensor) -> dict[str, Tensor]:
+        """As ``forward``, of normalised fbanks ``mel`` [batch, frames, bands]."""
+        tokens = self.encode(self.embed_patches(mel))
+        heard = {"tokens": tokens, "embedding": tokens[:, self.special :].mean(dim=1)}
+        if self.classes:
+            heard["logits"] = self.classifier(heard["embedding"])
+            heard["scores"] = heard["logits"].sigmoid()
+        return heard
+
+    def embed(self, wave: Tensor) -> Tensor:
+        """Embeddings [batch, dim] of ``wave`` [batch, samples]."""
+        return self(wave)["embedding"]
+
+    def tag(self, wave: Tensor) -> Tensor:
+        """Scores [batch, classes] in [0, 1] of ``wave`` [batch, samples]; for a model with classes."""
+        return self(wave)["scores"]
+
+
+def pretrained_input(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """What the authors' state dict of a pretrained model says of its input, as fields of a configuration."""
+    width, _, *patch = state["module.v.patch_embed.proj.weight"].shape
+    bands, frames = (int(state[f"module.{name}"]) for name in INPUT)
+    shape = patch[0], patch[1]
+    return {"width": width, "patch": shape, "stride": shape, "bands": bands, "frames": frames}
+
+
+@dataclass
+class PretextRecipe(Recipe):
+    """A recipe of pretraining, with that of the fine-tuning in it."""
+
+    finetuning: Recipe = field(default_factory=Recipe)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ normalisation, so a short clip ends in a constant of +0.47.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from os import PathLike
 
 import numpy as np
@@ -37,10 +37,10 @@ from torch import Tensor, nn
 from auricle.errors import WeightsError
 from auricle.hub import Card
 from auricle.nn.checkpoints import filled, read_checkpoint, renamed, split_qkv
-from auricle.nn.patches import PatchEncoder, grid_of, initialise
+from auricle.nn.patches import grid_of, initialise
 from auricle.nn.transformer import Layer
 from auricle.represent import _mini
-from auricle.represent._pretext import HEADS, INPUT, Masking
+from auricle.represent._pretext import HEADS, INPUT, Masking, MeanPooled, PretextRecipe, pretrained_input
 from auricle.represent._pretext import Pretraining as Task
 from auricle.train import Experiment, Optim, Recipe, Schedule, fit
 
@@ -91,7 +91,7 @@ SIZES = {
 }
 
 
-class Model(PatchEncoder):
+class Model(MeanPooled):
     """SSAST with its front-end; randomly initialised until ``load`` or a training fills it.
 
     Args:
@@ -103,49 +103,20 @@ class Model(PatchEncoder):
 
     def __init__(self, config: Config | None = None, classes: Sequence[str] = ()):
         config = config or Config()
-        super().__init__(config)
-        self.classes = tuple(classes)
+        super().__init__(config, classes)
         self.layers = nn.ModuleList(
             Layer(config.width, config.heads, config.hidden, config.epsilon) for _ in range(config.layers)
         )
         self.norm = nn.LayerNorm(config.width, eps=config.epsilon)
-        if self.classes:
-            self.classifier = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, len(self.classes)))
         self.apply(initialise)
         nn.init.trunc_normal_(self.tokens, std=0.02)
         nn.init.trunc_normal_(self.positions, std=0.02)
-
-    def forward(self, wave: Tensor) -> dict[str, Tensor]:
-        """Hears ``wave`` [batch, samples] at 16 kHz, in [-1, 1]; what goes beyond ``window`` seconds is not heard.
-
-        Returns:
-            ``tokens`` [batch, 2 + patches, width] and ``embedding`` [batch, width]; of a model with classes also
-            ``logits`` and ``scores`` [batch, classes], these in [0, 1].
-        """
-        return self.hear(self.front_end(wave))
-
-    def hear(self, mel: Tensor) -> dict[str, Tensor]:
-        """As ``forward``, of normalised fbanks ``mel`` [batch, frames, bands]."""
-        tokens = self.encode(self.embed_patches(mel))
-        heard = {"tokens": tokens, "embedding": tokens[:, self.special :].mean(dim=1)}
-        if self.classes:
-            heard["logits"] = self.classifier(heard["embedding"])
-            heard["scores"] = heard["logits"].sigmoid()
-        return heard
 
     def encode(self, tokens: Tensor) -> Tensor:
         """Tokens [batch, n, width] through all layers and the last norm."""
         for layer in self.layers:
             tokens = layer(tokens)
         return self.norm(tokens)
-
-    def embed(self, wave: Tensor) -> Tensor:
-        """Embeddings [batch, dim] of ``wave`` [batch, samples]."""
-        return self(wave)["embedding"]
-
-    def tag(self, wave: Tensor) -> Tensor:
-        """Scores [batch, classes] in [0, 1] of ``wave`` [batch, samples]; for a model with classes."""
-        return self(wave)["scores"]
 
 
 _NAMES = (  # pattern of a name in the authors' checkpoints -> ours, in ``Task``
@@ -177,18 +148,12 @@ def from_authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def config_of(state: Mapping[str, Tensor]) -> Config:
     """The architecture that the authors' state dict of a pretrained model describes."""
-    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
-    width, _, *patch = state["v.patch_embed.proj.weight"].shape
-    bands, frames = (int(state[name]) for name in INPUT)
+    given = pretrained_input(state)
     return Config(
-        width=width,
+        **given,
         layers=sum(name.endswith(".norm1.weight") for name in state),
-        heads=width // 64,
-        hidden=len(state["v.blocks.0.mlp.fc1.bias"]),
-        patch=(patch[0], patch[1]),
-        stride=(patch[0], patch[1]),
-        bands=bands,
-        frames=frames,
+        heads=given["width"] // 64,
+        hidden=len(state["module.v.blocks.0.mlp.fc1.bias"]),
     )
 
 
@@ -237,13 +202,6 @@ def load(tag: str = "", *, path: str | PathLike[str] | None = None) -> Model:
 
 MINI = Config(width=96, layers=4, heads=4, hidden=384, frames=98)  # a second: 8 x 6 patches
 MASKED = Masking(patches=36, clusters=(2, 3))  # of 48, three in four
-
-
-@dataclass
-class PretextRecipe(Recipe):
-    """A recipe of pretraining, with that of the fine-tuning in it."""
-
-    finetuning: Recipe = field(default_factory=Recipe)
 
 
 ADAM = Optim(name="adam", lr=1e-4, weight_decay=5e-7, betas=(0.95, 0.999))
