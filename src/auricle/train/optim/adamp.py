@@ -221,6 +221,10 @@ class SGDP(_Projected):
 #
 # A toy of two dimensions, where all can be followed; a small network on synthetic keywords, with batch norm and, as the
 # negative control, without; the same network on real sounds.
+#
+# The thresholds of ``claims`` never changed, but a pilot preceded them in this form: one seed (7, not among those that
+# count) of 240 steps on easier keywords, which AdamW and AdamP both solved, gave 1.207 where 1.3 is asked for. The runs
+# were then made 560 steps (12 epochs) long, and the keywords harder, by AdamW's error alone.
 
 ARMS = ("toy", "adamw", "adamp", "adamp_without_norm", "events_adamw", "events_adamp")
 SEEDS = 5
