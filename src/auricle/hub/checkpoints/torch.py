@@ -46,13 +46,13 @@ def read(path: str | PathLike[str]) -> Any:
         with open(path, "rb") as file:
             size = Path(path).stat().st_size
             return _read_zip(file, size) if zipfile.is_zipfile(file) else _read_sequence(file, size)
-    except (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError, struct.error) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error, zipfile.BadZipFile) as error:
         raise WeightsError(f"{fspath(path)} cannot be read as a torch checkpoint: {error}") from error
 
 
 def _read_zip(file: IO[bytes], size: int) -> Any:
     with zipfile.ZipFile(file) as archive:
-        program = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
+        program = next((name for name in archive.namelist() if name.endswith("/data.pkl")), "data.pkl")
         storages = _Storages(size)
         with archive.open(program) as opcodes:
             found = _follow(pickletools.genops(opcodes.read()), storages)
