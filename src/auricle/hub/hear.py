@@ -5,7 +5,8 @@ interface takes ``auricle.hub.hear``: ``load_model("yamnet@int8")``, ``get_scene
 ``get_timestamp_embeddings(audio, model)``. ``from auricle.hub.hear import yamnet`` (the object that the entry
 ``auricle.hub.hear:yamnet`` names) is the same with the ear's name as the default.
 
-A scene's embedding is the mean over the ear's windows. A timestamp's is that of a window whose middle it is, one every
+An ear whose model has these two methods of its own, as PaSST's, is asked for what they give. Of any other, a scene's
+embedding is the mean over the ear's windows. A timestamp's is that of a window whose middle it is, one every
 50 ms as the benchmark advises; beyond the ends of a clip there are zeros.
 """
 
@@ -49,7 +50,9 @@ def load_model(model_file_path: str = "yamnet", timestamp_hop: float = TIMESTAMP
             super().__init__()
             self.ear = ear
             self.sample_rate = ear.sample_rate
-            self.scene_embedding_size = self.timestamp_embedding_size = ear.dim
+            own = own_embeddings(ear)
+            self.scene_embedding_size = own.scene_embedding_size if own else ear.dim
+            self.timestamp_embedding_size = own.timestamp_embedding_size if own else ear.dim
             self.timestamp_hop = timestamp_hop
 
     return Hear(open_ear(model_file_path))
@@ -70,8 +73,19 @@ def get_timestamp_embeddings(audio: "torch.Tensor", model: Any) -> "tuple[torch.
     return _like(audio, embeddings), _like(audio, times)
 
 
+def own_embeddings(ear: Ear) -> Any:
+    """The ear's model if it has the interface's methods itself, else None."""
+    model = getattr(ear, "model", None)
+    return model if hasattr(model, "get_timestamp_embeddings") else None
+
+
 def scene(ear: Ear, waveform: Waveform) -> NDArray[np.float32]:
-    """The mean [dim] of an ear's windows of ``waveform`` [samples]."""
+    """The embedding of ``waveform`` [samples]: the ear's own, else the mean [dim] of its windows."""
+    if own := own_embeddings(ear):
+        import torch
+
+        with torch.inference_mode():
+            return own.get_scene_embeddings(torch.from_numpy(np.array(waveform)[None]))[0].numpy()
     filled = np.zeros((windows_in(len(waveform), ear.window, ear.hop) - 1) * ear.hop + ear.window, np.float32)
     filled[: len(waveform)] = waveform
     return ear.hear(filled).embeddings.mean(axis=0)
@@ -79,6 +93,12 @@ def scene(ear: Ear, waveform: Waveform) -> NDArray[np.float32]:
 
 def timestamps(ear: Ear, waveform: Waveform, hop: float = TIMESTAMP_HOP) -> tuple[NDArray, NDArray]:
     """Embeddings [n, dim] of windows around timestamps every ``hop`` ms, and those timestamps [n] in ms."""
+    if own := own_embeddings(ear):
+        import torch
+
+        with torch.inference_mode():
+            heard = own.get_timestamp_embeddings(torch.from_numpy(np.array(waveform)[None]), hop)
+        return heard[0][0].numpy(), heard[1][0].numpy()
     count = int(len(waveform) / ear.sample_rate * 1000 / hop) + 1
     times = np.arange(count) * hop
     around = np.pad(waveform, (ear.window // 2, ear.window)).astype(np.float32)
