@@ -18,6 +18,7 @@ from auricle.represent import aisfx, ge2e, musicnn, speech_embedding, whisper
 from auricle.represent._shared import GraphEar
 from auricle.types import Ear, windows_in
 from tests.hub.checkpoints.test_ctranslate2 import written
+from tests.hub.checkpoints.test_tensorflow import written as bundle_written
 
 MODULES = (aisfx, ge2e, musicnn, speech_embedding, whisper)
 
@@ -141,9 +142,77 @@ class TestGraphs:
             y = encoder(x.transpose(1, 2)).last_hidden_state.mean(1).numpy()
         assert run(tmp_path / "model.onnx", x.numpy()) == pytest.approx(y, abs=1e-4 * float(np.abs(y).max()))
 
+    def test_musicnn(self, tmp_path):
+        pytest.importorskip("torch")
+        tensors = random_musicnn()
+        paths = [tmp_path / name for name in ("model.onnx", ".index", ".data")]
+        for path, content in zip(paths[1:], bundle_written(dict(sorted(tensors.items()))), strict=True):
+            path.write_bytes(content)
+        musicnn.write(*paths)
+        x = np.random.default_rng(1).uniform(0, 4, (1, musicnn.FRAMES, musicnn.BANDS)).astype(np.float32)
+        embedding, scores = slow_musicnn(x, tensors)
+        assert run(paths[0], x) == pytest.approx(embedding, rel=1e-4, abs=1e-5)
+        assert run(paths[0], x, "scores") == pytest.approx(scores, abs=1e-5)
 
-def run(graph, features):
-    return auricle.hub.session(graph).run(["embedding"], {"features": features})[0]
+
+def run(graph, features, output="embedding"):
+    return auricle.hub.session(graph).run([output], {"features": features})[0]
+
+
+def random_musicnn():
+    """Tensors of the published shapes, scaled so that activations stay about 1."""
+    rng = np.random.default_rng(0)
+    kernels = [(7, 38, 1, 204), (7, 67, 1, 204), *((frames, 1, 1, 51) for frames in (128, 64, 32))]
+    kernels += [(7, 561, 1, 64), (7, 64, 1, 64), (7, 64, 1, 64)]
+    tensors = {}
+    for layer, shapes in (("conv2d", kernels), ("dense", [(1506, 200), (200, 50)])):
+        for number, shape in enumerate(shapes):
+            name = f"{layer}_{number}" if number else layer
+            tensors[f"{name}/kernel"] = rng.normal(0, np.prod(shape[:-1]) ** -0.5, shape)
+            tensors[f"{name}/bias"] = rng.normal(0, 0.1, shape[-1])
+    for number, size in enumerate((1, 204, 204, 51, 51, 51, 64, 64, 64, 1506, 200)):
+        name = f"batch_normalization_{number}" if number else "batch_normalization"
+        for part in ("gamma", "moving_variance"):
+            tensors[f"{name}/{part}"] = rng.uniform(0.5, 2.0, size)
+        for part in ("beta", "moving_mean"):
+            tensors[f"{name}/{part}"] = rng.normal(0, 0.1, size)
+    return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+
+
+def slow_musicnn(x, tensors):
+    """The network in torch, its maps as [n, frames, channels]: embedding and scores of ``x`` [n, frames, bands]."""
+    import torch
+    from torch.nn import functional
+
+    def part(layer, number, name):
+        return torch.from_numpy(tensors[f"{layer}_{number}/{name}" if number else f"{layer}/{name}"])
+
+    def norm(y, number):
+        mean, variance, gain, bias = (
+            part("batch_normalization", number, name) for name in ("moving_mean", "moving_variance", "gamma", "beta")
+        )
+        return (y - mean) / (variance + 1e-3).sqrt() * gain + bias
+
+    def over_time(y, number):
+        """Of ``y`` [n, frames, width]: [n, frames, places, channels]."""
+        kernel = part("conv2d", number, "kernel").permute(3, 2, 0, 1)
+        before = (kernel.shape[2] - 1) // 2
+        y = functional.pad(y[:, None], (0, 0, before, kernel.shape[2] - 1 - before))
+        y = functional.conv2d(y, kernel, part("conv2d", number, "bias")).relu()
+        return norm(y.permute(0, 2, 3, 1), number + 1)
+
+    def dense(y, number):
+        return y @ part("dense", number, "kernel") + part("dense", number, "bias")
+
+    heard = norm(torch.from_numpy(x)[..., None], 0)[..., 0]
+    front = torch.cat([over_time(heard, number).amax(2) for number in range(5)], 2)
+    layers = [front, over_time(front, 5)[:, :, 0]]
+    for number in (6, 7):
+        layers.append(over_time(layers[-1], number)[:, :, 0] + layers[-1])
+    found = torch.cat(layers, 2)
+    pooled = norm(torch.stack([found.amax(1), found.mean(1)], 2).flatten(1), 9)
+    embedding = norm(dense(pooled, 0).relu(), 10)
+    return embedding.numpy(), dense(embedding, 1).sigmoid().numpy()
 
 
 def as_stored(state):
