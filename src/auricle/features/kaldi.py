@@ -54,6 +54,7 @@ class Fbank(nn.Module):
         low, high: edges of the bank, Hz; ``high`` is half the sample rate if None, and below it by as much if negative.
         preemphasis: 0 for none.
         scale: of the waveform before all else; 32768 for models trained on 16-bit samples (BEATs).
+        precise: compute in float64. So far above the floor, the quiet bands of a loud tone are float32's rounding.
     """
 
     kernel: Tensor
@@ -71,6 +72,7 @@ class Fbank(nn.Module):
         high: float | None = None,
         preemphasis: float = 0.97,
         scale: float = 1.0,
+        precise: bool = False,
     ):
         super().__init__()
         nyquist = sample_rate / 2
@@ -82,8 +84,10 @@ class Fbank(nn.Module):
         kernel = fourier @ frame_matrix(self.length, preemphasis)
         bank = mel_bank(sample_rate, fft, bands, low, top)
         bank[-1] = 0.0  # Kaldi leaves out the bin at half the sample rate
-        self.register_buffer("kernel", torch.from_numpy(kernel.astype(np.float32)), persistent=False)
-        self.register_buffer("bank", torch.from_numpy(bank.astype(np.float32)), persistent=False)
+        kind = np.float64 if precise else np.float32
+        self.precise = precise
+        self.register_buffer("kernel", torch.from_numpy(kernel.astype(kind)), persistent=False)
+        self.register_buffer("bank", torch.from_numpy(bank.astype(kind)), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Log-mel of ``waveform``, which must hold one frame.
@@ -99,4 +103,9 @@ class Fbank(nn.Module):
         return self._transform(waveform)
 
     def _transform(self, waveform: Tensor) -> Tensor:
+        if self.precise:
+            frames = waveform.double().unfold(-1, self.length, self.hop)  # runtimes of ONNX have no such convolution
+            real, imaginary = (frames @ self.kernel[:, 0].T).chunk(2, dim=-1)
+            mel = (real.square() + imaginary.square()) @ self.bank
+            return mel.clamp(min=EPSILON).log().to(waveform.dtype)
         return (power_spectrum(waveform, self.kernel, self.hop) @ self.bank).clamp(min=EPSILON).log()

@@ -41,7 +41,7 @@ class FrontEnd(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
         self.config = config
-        self.fbank = Fbank(16_000, config.bands, window="povey", scale=2.0**15)
+        self.fbank = Fbank(16_000, config.bands, window="povey", scale=2.0**15, precise=True)
         self.least = self.fbank.length + (config.patch - 1) * self.fbank.hop  # samples
 
     def forward(self, wave: Tensor) -> Tensor:
