@@ -1,5 +1,5 @@
-"""Writes what is said of the systems from their cards and results, REPLICATION.md and docs/systems.md, and what was
-measured of the software from benchmarks/results, docs/measurements.md.
+"""Writes what is said of the systems from their cards and results, REPLICATION.md and docs/systems.md, what was
+measured of the software from benchmarks/results, docs/measurements.md, and the table of ears in docs/ears.md.
 
 python scripts/generate.py           writes them
 python scripts/generate.py --check   says whether they are up to date, and fails if not
@@ -13,9 +13,11 @@ from typing import Any
 
 from auricle.hub import Card, systems, verdict
 from auricle.hub.registry import PACKAGE, result
+from auricle.train import ears
 
 ROOT = Path(__file__).parents[1]
 NOTE = "<!-- Written by scripts/generate.py from cards and results; changes here are overwritten. -->"
+EARS = "<!-- ears: written by scripts/generate.py from results/ears.json -->", "<!-- end of ears -->"
 
 
 def replication(cards: list[Card]) -> str:
@@ -126,6 +128,17 @@ def retrieval(found: dict[str, Any]) -> list[str]:
     return [f"## Words that find sounds: {title}", table(head, rows), after, *tagged]
 
 
+def compared(page: Path, file: Path) -> str:
+    """The page on ears with the table of their scores between its marks."""
+    found = json.loads(file.read_text(encoding="utf-8"))
+    before, _, rest = page.read_text(encoding="utf-8").partition(EARS[0])
+    after = rest.partition(EARS[1])[2]
+    tasks = ", ".join(f"{task} {of['test']} ({of['classes']})" for task, of in found["tasks"].items())
+    where = f"Clips asked about (classes): {tasks}. {found['machine']}, {found['date'][:10]}."
+    rows = [tuple(ears.row(f"`{name}`", ear)) for name, ear in found["ears"].items()]
+    return before + "\n\n".join([EARS[0], table(ears.COLUMNS, rows), where, EARS[1]]) + after
+
+
 def paper(card: Card) -> str:
     return f"[arXiv:{card.arxiv}](https://arxiv.org/abs/{card.arxiv})" if card.arxiv else ""
 
@@ -149,6 +162,7 @@ def main() -> int:
         ROOT / "REPLICATION.md": replication(cards),
         ROOT / "docs" / "systems.md": catalogue(cards),
         ROOT / "docs" / "measurements.md": measurements(sorted((ROOT / "benchmarks" / "results").glob("*.json"))),
+        ROOT / "docs" / "ears.md": compared(ROOT / "docs" / "ears.md", ROOT / "results" / "ears.json"),
     }
     stale = [file for file, text in pages.items() if not file.is_file() or file.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv[1:]:

@@ -1,4 +1,7 @@
-"""The comparison of ears: its readers on vectors whose answers are known, its sets, its table."""
+"""The comparison of ears: its readers on vectors whose answers are known, its sets, its table, its kept result."""
+
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,3 +78,10 @@ def test_a_row_of_the_table():
     row = ears.row("one", ear)
     assert len(row) == len(ears.COLUMNS)
     assert row == ["one", *["0.50 / 0.25"] * len(ears.CLASSIFIED), "0.10", "100 ×", "150 MB", "7 MB"]
+
+
+def test_the_kept_result_is_as_its_schema_says():
+    jsonschema = pytest.importorskip("jsonschema")
+    root = Path(__file__).parents[2]
+    schema = json.loads((root / "docs" / "schemas" / "evaluate_ears.json").read_text())
+    jsonschema.validate(json.loads((root / "results" / "ears.json").read_text()), schema)
