@@ -258,19 +258,20 @@ def replicate(seed: int, arm: str, preset: str = "mini") -> dict[str, float]:
     torch.manual_seed(seed)
     model = Model(MINI, _mini.labelled("train")[2])
     model.load_state_dict(task.model.state_dict(), strict=False)
-    probe = _mini.probed(model)
+    every = _mini.EVERY[preset]
+    probe = _mini.probed(model, every=every)
     return {
-        "accuracy": _mini.finetuned(model, replace(recipe.finetuning, seed=seed)),
+        "accuracy": _mini.finetuned(model, replace(recipe.finetuning, seed=seed), every),
         "probe": probe,
-        "told": told(task) if arm != "scratch" else 0.0,
+        "told": told(task, every) if arm != "scratch" else 0.0,
     }
 
 
 @torch.no_grad()
-def told(task: Task) -> float:
-    """Accuracy of the contrast on the test clips; 0 of a task without it."""
+def told(task: Task, every: int) -> float:
+    """Accuracy of the contrast on one of ``every`` test clips; 0 of a task without it."""
     torch.manual_seed(0)
-    waves = torch.from_numpy(_mini.labelled("test")[0])
+    waves = torch.from_numpy(_mini.labelled("test")[0][::every])
     parts = [task.training_step({"wave": part}).get("accuracy", torch.zeros(())) for part in waves.split(64)]
     return float(torch.stack(parts).mean())
 

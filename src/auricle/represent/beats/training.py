@@ -140,11 +140,12 @@ def replicate(seed: int, arm: str, preset: str = "mini") -> dict[str, float]:
     ``stability`` is the share of labels that stay under noise at 20 dB and a change of level within 3 dB;
     ``perplexity`` how many of 64 codes are in use. Both are 0 in the arm without a tokenizer.
     """
+    every = _mini.EVERY[preset]
     if arm == "random":
         torch.manual_seed(seed)
-        return {"accuracy": _mini.probed(Model(MINI)), "stability": 0.0, "perplexity": 0.0}
+        return {"accuracy": _mini.probed(Model(MINI), every=every), "stability": 0.0, "perplexity": 0.0}
     model, tokenizer = (iteration_1 if arm == "iteration_1" else iteration_2)(seed, preset)
-    return {"accuracy": _mini.probed(model), **robustness(tokenizer.eval())}
+    return {"accuracy": _mini.probed(model, every=every), **robustness(tokenizer.eval())}
 
 
 def robustness(tokenizer: RandomTokenizer | Tokenizer) -> dict[str, float]:
