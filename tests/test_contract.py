@@ -27,6 +27,7 @@ SMALL: dict[str, dict[str, Any]] = {  # architectures of systems whose default i
     "ssast": SMALL_AST,
     "ssamba": {"layers": 2, "width": 48, "state": 4, "frames": 256},
     "hts_at": {"width": 16, "depths": (1, 2), "heads": (2, 4), "size": 64, "bands": 32, "seconds": 1.0},
+    "passt": {"layers": 1, "width": 48, "heads": 3, "hidden": 96, "frames": 98},
     "beats": {"layers": 2, "width": 48, "heads": 3, "hidden": 96, "patch_width": 32, "kernel": 16},
 }
 PRESETS = {"paper", "mini", "smoke"}

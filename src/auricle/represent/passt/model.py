@@ -68,13 +68,10 @@ class FrontEnd(nn.Module):
         self.augment = SpecAugment(192, 48, stripes=1) if config.spec_augment else nn.Identity()
 
     def forward(self, wave: Tensor) -> Tensor:
-        least = (
-            max((self.config.patch - 1) * self.config.hop, self.config.window // 2) + 2
-        )  # one patch; enough to reflect
-        wave = functional.pad(wave, (0, max(0, least - wave.shape[-1])))
+        half = self.config.window // 2
+        wave = functional.pad(wave, (0, max(0, half + 2 - wave.shape[-1])))  # enough to reflect
         with torch.autocast(wave.device.type, enabled=False):
             emphasised = wave[:, 1:].float() - 0.97 * wave[:, :-1].float()
-            half = self.config.window // 2
             power = power_spectrum(
                 functional.pad(emphasised[:, None], (half, half), mode="reflect")[:, 0], self.kernel, self.config.hop
             )
@@ -133,7 +130,8 @@ class Model(nn.Module):
             ``tokens`` [batch, 2 + patches, width], ``embedding`` [batch, width], ``logits`` and ``scores`` [batch,
             classes], these in [0, 1].
         """
-        return self.hear(self.front_end(wave))
+        one = (self.config.patch - 1) * self.config.hop + 2  # samples of a patch
+        return self.hear(self.front_end(functional.pad(wave, (0, max(0, one - wave.shape[-1])))))
 
     def hear(self, mel: Tensor) -> dict[str, Tensor]:
         """As ``forward``, of normalised log-mel spectrograms ``mel`` [batch, frames, bands]."""
@@ -160,7 +158,7 @@ class Model(nn.Module):
         patches = patches.flatten(2).transpose(1, 2)
         if self.training:
             patches = left_out(patches, 1, config.drop_tokens)
-        return torch.cat(((self.tokens + self.positions).expand(len(patches), -1, -1), patches), dim=1)
+        return torch.cat(((self.tokens + self.positions).expand(patches.shape[0], -1, -1), patches), dim=1)
 
     def embed(self, wave: Tensor) -> Tensor:
         """Embeddings [batch, dim] of ``wave`` [batch, samples]."""
