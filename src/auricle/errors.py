@@ -44,11 +44,13 @@ class QueryError(AuricleError):
     """A query that cannot be understood: a bad filter, an empty text, an unknown format."""
 
 
-class MissingExtra(AuricleError):
+class MissingExtra(AuricleError):  # noqa: N818, it reads as what it is
     """An optional dependency is not installed; the message names the extra that brings it."""
 
     def __init__(self, need: str, extra: str):
-        super().__init__(f"{need} needs the optional extra [{extra}]", f"Install it with: pip install 'auricle[{extra}]'")
+        super().__init__(
+            f"{need} needs the optional extra [{extra}]", f"Install it with: pip install 'auricle[{extra}]'"
+        )
         self.args = (need, extra)
 
 

@@ -47,7 +47,7 @@ def listen_to_all(paths: list[Path]) -> tuple[list[Heard], float]:
 
 
 def peak() -> float:
-    """Most memory this process has held, MiB. Linux's ``ru_maxrss`` would count what the parent held before the exec."""
+    """Most memory this process has held, MiB; Linux's ``ru_maxrss`` counts what the parent held before the exec."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:

@@ -4,6 +4,8 @@ It joins auricle the way any outside package does, through the entry-point group
 processes find it too.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from auricle.hub import Card
@@ -28,7 +30,7 @@ class FakeEar:
         power = np.abs(np.fft.rfft(frames.astype(np.float64), axis=1)) ** 2
         hertz = np.fft.rfftfreq(self.window, 1 / self.sample_rate)
         bands = np.stack(
-            [power[:, (hertz >= a) & (hertz < b)].sum(axis=1) for a, b in zip(EDGES, EDGES[1:], strict=False)], 1
+            [power[:, (hertz >= a) & (hertz < b)].sum(axis=1) for a, b in pairwise(EDGES)], 1
         )
         total = bands.sum(axis=1, keepdims=True)
         share = bands / np.maximum(total, 1e-9)

@@ -94,7 +94,7 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _run(verb: str, *words: str) -> int:
-    # Matrices here are small, and the threads of a server or of other programs beside it would only wait for each other.
+    # Matrices here are small, and threads of a server, or of programs beside it, would only wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import tyro
 

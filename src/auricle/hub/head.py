@@ -68,7 +68,7 @@ def about(folder: Path) -> dict[str, Any]:
 
 
 def save(folder: Path, weights: NDArray[np.float32], bias: NDArray[np.float32], facts: dict[str, Any]) -> None:
-    """Writes a head: ``weights`` [dim, classes], ``bias`` [classes], and ``facts``, of which ``ear`` and ``classes``."""
+    """Writes a head: ``weights`` [dim, classes], ``bias`` [classes], and ``facts``, among them ``ear``, ``classes``."""
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
