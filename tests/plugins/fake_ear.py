@@ -29,9 +29,7 @@ class FakeEar:
         frames = np.stack([waveform[i * self.hop : i * self.hop + self.window] for i in range(rows)])
         power = np.abs(np.fft.rfft(frames.astype(np.float64), axis=1)) ** 2
         hertz = np.fft.rfftfreq(self.window, 1 / self.sample_rate)
-        bands = np.stack(
-            [power[:, (hertz >= a) & (hertz < b)].sum(axis=1) for a, b in pairwise(EDGES)], 1
-        )
+        bands = np.stack([power[:, (hertz >= a) & (hertz < b)].sum(axis=1) for a, b in pairwise(EDGES)], 1)
         total = bands.sum(axis=1, keepdims=True)
         share = bands / np.maximum(total, 1e-9)
         quiet = (total[:, 0] < 1.0).astype(float)
