@@ -14,7 +14,7 @@ class Command:
     purpose: Annotated[str | None, option("TASK", name="for")] = None
     """Only systems for a task, e.g. tag or embed (embed: every ear that `index` can use)."""
 
-    sort: Annotated[Literal["room", "name", "year", "verdict", "score", "size"], option()] = "room"
+    sort: Annotated[Literal["room", "name", "year", "verdict", "score", "speed", "size"], option()] = "room"
     """What to order by; score is the share of claims that held, size that of the default weights."""
 
     limit: Annotated[int | None, option("N", short="-n")] = None
@@ -24,7 +24,7 @@ class Command:
 
     def run(self) -> None:
         from auricle.hub import systems
-        from auricle.hub.registry import result, verdict
+        from auricle.hub.registry import result, speed, verdict
 
         rows = [
             {
@@ -40,6 +40,7 @@ class Command:
                 "weights": list(card.weights),
                 "extras": list(card.extras),
                 "score": score(result(card)),
+                "speed": speed(card),
                 "size": sum(file.size for file in card.weights.get(card.tag, ())) or None,
             }
             for card in systems().values()
@@ -48,9 +49,10 @@ class Command:
         if self.anywhere.json:
             print_json(chosen)
             return
-        columns = ("name", "room", "kind", "task", "year", "verdict", "score", "size", "title")
+        columns = ("name", "room", "kind", "task", "year", "verdict", "score", "speed", "size", "title")
         for row in chosen:
             row["score"] = None if row["score"] is None else f"{row['score']:.0%}"
+            row["speed"] = row["speed"] and f"{row['speed']:,.0f} ×"
             row["size"] = row["size"] and f"{row['size'] / 1e6:.1f} MB"
         table(columns, [[text(row[name] or "–") for name in columns] for row in chosen])
         if not chosen:
@@ -59,7 +61,7 @@ class Command:
     def order(self, row: dict) -> tuple:
         """Where a system stands in the list; what is not known comes last."""
         value = row[self.sort]
-        if self.sort == "score" and value is not None:
+        if self.sort in ("score", "speed") and value is not None:
             value = -value
         return (value is None, value if value is not None else 0, row["name"])
 

@@ -94,8 +94,17 @@ def module_of(name: str) -> ModuleType:
 
 def result(card: Card) -> dict[str, Any]:
     """What ``auricle replicate`` wrote of a system (see ``auricle.train.replicate``); empty if not attempted."""
+    return _read_result(f"{card.room}/{card.name}.json")
+
+
+def speed(card: Card) -> float | None:
+    """Seconds of sound that an ear hears in a second on one core, as ``auricle evaluate ears`` measured it."""
+    return _read_result("ears.json").get("ears", {}).get(f"{card.name}@{card.tag}", {}).get("speed")
+
+
+def _read_result(name: str) -> dict[str, Any]:
     for results in (PACKAGE / "results", PACKAGE.parents[1] / "results"):  # installed, or in a checkout
-        file = results / card.room / f"{card.name}.json"
+        file = results / name
         if file.is_file():
             return json.loads(file.read_text(encoding="utf-8"))
     return {}
