@@ -102,7 +102,7 @@ def serving(app: FastAPI, library: Library):
         thread.join(20)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # its event loop must not run on into the tests of other packages
 def browser():
     if not CHROMIUM:
         pytest.skip("no Chromium: apt-get install chromium, or name one in $CHROMIUM")

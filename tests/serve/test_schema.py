@@ -27,7 +27,6 @@ CHECKS = [
     openapi.status_code_conformance,
     openapi.content_type_conformance,
     openapi.response_schema_conformance,
-    openapi.negative_data_rejection,
 ]
 
 
@@ -54,16 +53,18 @@ def api(folder):
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=map(" ".join, OPERATIONS))
 def test_the_api_keeps_to_its_schema(api, known, method, path):
     operation = api[path][method]
+    # In an address everything is text, so that what the schema forbids there may be sent as something it allows.
+    validated = CHECKS if method in ("get", "delete") else [*CHECKS, openapi.negative_data_rejection]
 
     @given(case=st.one_of([operation.as_strategy(generation_mode=mode) for mode in GenerationMode]), draw=st.randoms())
-    @settings(max_examples=40, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     def answered_as_described(case: schemathesis.Case, draw: random.Random) -> None:
         address = case.meta.components.get(ParameterLocation.PATH)
         if address and address.mode is GenerationMode.POSITIVE:  # else it is what the schema forbids
             for name, values in known.items():
                 if name in case.path_parameters and draw.random() < 0.8:  # most of what is made up is nowhere
                     case.path_parameters[name] = draw.choice(values)
-        case.call_and_validate(checks=CHECKS)
+        case.call_and_validate(checks=validated)
 
     answered_as_described()
 

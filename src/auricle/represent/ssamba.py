@@ -49,6 +49,7 @@ from auricle.represent import _mini
 from auricle.represent._pretext import HEADS, INPUT, Masking, MeanPooled, PretextRecipe, pretrained_input
 from auricle.represent._pretext import Pretraining as Task
 from auricle.train import Experiment, Optim, Recipe, Schedule, fit
+from auricle.train.memory import peak
 
 CARD = Card(
     name="ssamba",
@@ -278,19 +279,17 @@ def measure(arm: str, lengths: Sequence[int]) -> list[tuple[float, float]]:
 
     Megabytes are what the process has grown by at its largest; so lengths must ascend, and nothing else may be running.
     """
-    import resource
-
     torch.set_num_threads(1)
     layers = stack(arm).eval()
     layers(torch.randn(1, 64, 96))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB
+    before = peak() or 0.0
     taken = []
     for length in lengths:
         tokens = torch.randn(1, length, 96)
         begun = time.perf_counter()
         layers(tokens)
         seconds = time.perf_counter() - begun
-        taken.append((seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024))
+        taken.append((seconds, (peak() or 0.0) - before))
     return taken
 
 

@@ -31,6 +31,7 @@ from auricle.hub.ear import open_ear
 from auricle.hub.hear import scene
 from auricle.hub.registry import systems
 from auricle.metrics import classification, identification
+from auricle.train.memory import peak
 from auricle.train.provenance import provenance
 
 CLASSIFIED = {"events": "events", "drums": "drums", "digits": "digits", "letters": "letters", "languages": "speech"}
@@ -140,6 +141,7 @@ def _hear(name: str, paths: dict[str, list[str]]) -> Hearing:
         scene(ear, noise)
         times.append(time.process_time() - begun)
     vectors = {of: np.stack([vector(path) for path in files]) for of, files in paths.items()}
+    taken = peak()
     about = {
         "dim": ear.dim,
         "rate": ear.sample_rate,
@@ -147,19 +149,9 @@ def _hear(name: str, paths: dict[str, list[str]]) -> Hearing:
         "hop": round(ear.hop / ear.sample_rate, 3),
         "classes": len(ear.classes),
         "speed": round(SPEED / min(times), 1),
-        "memory": _peak(),
+        "memory": taken and round(taken, 1),
     }
     return Hearing(vectors, about)
-
-
-def _peak() -> float | None:
-    """The most memory, in MB, that this process had resident so far; None where the system does not say."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
 
 
 def measured(hearing: Hearing, sets: dict[str, Manifest]) -> dict[str, Any]:
