@@ -32,8 +32,10 @@ def test_matrices_hold_what_the_table_holds(library):
 def test_exact_similarity_is_the_cosine(library):
     index = Index(library.store, library.ear)
     vector = index.embeddings(np.array([4]))[0]
-    np.testing.assert_allclose(index.exact_similarity(vector, np.arange(len(index))), brute(index, vector), atol=1e-5)
-    assert index.exact_similarity(vector, np.array([4]))[0] == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(
+        index.exact_similarity(vector[None], np.arange(len(index)))[0], brute(index, vector), atol=1e-5
+    )
+    assert index.exact_similarity(vector[None], np.array([4]))[0, 0] == pytest.approx(1, abs=1e-5)
 
 
 def test_the_cache_grows_with_the_library_and_forgets_what_is_gone(library, sounds):

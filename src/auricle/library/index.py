@@ -109,10 +109,10 @@ class Index:
         query = self.basis.sketch(vector[None])[0]
         return np.concatenate([segment.sketch @ query for segment in self.segments])
 
-    def exact_similarity(self, vector: NDArray[np.float32], rows: NDArray[np.integer]) -> Scores:
-        """Cosine of some rows' true embeddings to ``vector`` [dim], both taken from the library's mean."""
+    def exact_similarity(self, vectors: NDArray[np.float32], rows: NDArray[np.integer]) -> Scores:
+        """Cosines [n, rows] of ``vectors`` [n, dim] to some rows' true embeddings, all from the library's mean."""
         embeddings = self.embeddings(rows)
-        return _unit(embeddings - self.basis.mean) @ _unit(vector - self.basis.mean)
+        return _unit(vectors - self.basis.mean) @ _unit(embeddings - self.basis.mean).T
 
     def embeddings(self, rows: NDArray[np.integer]) -> Scores:
         """True embeddings of some rows, from the Lance table [rows, dim]."""

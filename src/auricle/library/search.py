@@ -222,10 +222,11 @@ class Searcher:
         """Replaces approximate cosines by exact ones in the best rows of ``total``, in place."""
         short = np.argpartition(-total, SHORTLIST)[:SHORTLIST] if len(total) > SHORTLIST else np.arange(len(total))
         short = np.sort(short[allowed[short]])
+        vectors = [s.vector for s in scored if s.vector is not None]
+        similar = iter(np.maximum(self.index.exact_similarity(np.stack(vectors), short), 0))
         exact = np.zeros(len(short), np.float32)
         for part, s in zip(parts, scored, strict=True):
-            own = s.scores[short] if s.vector is None else np.maximum(self.index.exact_similarity(s.vector, short), 0)
-            exact += (part.weight / wanted) * own
+            exact += (part.weight / wanted) * (s.scores[short] if s.vector is None else next(similar))
         total[short] = np.clip(exact, 0, 1)
 
     def _allowed(self, where: str | None, skip: Sequence[str]) -> NDArray[np.bool_]:

@@ -91,9 +91,7 @@ def loader(order: Order, workers: int, *, pin: bool = False) -> DataLoader:
         Keyed(order.dataset),
         batch_sampler=order,
         num_workers=workers,
-        multiprocessing_context="spawn"
-        if workers
-        else None,  # a fork copies locks of other threads, Lance's too
+        multiprocessing_context="spawn" if workers else None,  # a fork copies locks of other threads, Lance's too
         pin_memory=pin,
         generator=torch.Generator().manual_seed(order.seed),
         persistent_workers=False,
