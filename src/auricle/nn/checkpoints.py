@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from auricle.errors import WeightsError
+from auricle.errors import MissingExtra, WeightsError
 
 Patterns = Iterable[tuple[str, str | Callable[[re.Match[str]], str]]]  # of names in a checkpoint -> ours
 
@@ -37,8 +38,45 @@ def read_checkpoint(path: str | PathLike[str]) -> Mapping[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        problem = str(error).strip().partition("\n")[0]
-        raise WeightsError(f"{path} cannot be read as a checkpoint: {problem}") from error
+        raise WeightsError(f"{path} cannot be read as a checkpoint: {_first_line(error)}") from error
+
+
+def read_safetensors(path: str | PathLike[str]) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, by name.
+
+    Raises:
+        WeightsError: there is no such file, or it is none.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} cannot be read as a checkpoint: {_first_line(error)}") from error
+
+
+def from_hub(repository: str, name: str, revision: str | None = None) -> Path:
+    """The file ``name`` of a repository on the Hugging Face hub, kept in its client's own cache.
+
+    Raises:
+        MissingExtra: ``[hub]`` is not installed.
+        WeightsError: the file cannot be fetched.
+    """
+    try:
+        from huggingface_hub import hf_hub_download
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"fetching {repository}", "hub") from error
+    try:
+        return Path(hf_hub_download(repository, name, revision=revision))
+    except Exception as error:  # the client's errors share no base class of their own
+        raise WeightsError(
+            f"{repository}/{name} cannot be fetched: {_first_line(error)}", "Load it from a file or folder: path="
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 Module = TypeVar("Module", bound=nn.Module)

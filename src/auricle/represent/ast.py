@@ -39,7 +39,7 @@ from torch import Tensor, nn
 from auricle.data.audioset import evaluation_classes
 from auricle.errors import WeightsError
 from auricle.hub import Card
-from auricle.nn.checkpoints import filled, read_checkpoint, renamed, split_qkv
+from auricle.nn.checkpoints import filled, from_hub, read_checkpoint, read_safetensors, renamed, split_qkv
 from auricle.nn.patches import PatchEncoder, grid_of, initialise
 from auricle.nn.transformer import Layer
 
@@ -216,9 +216,7 @@ def load(tag: str = "", *, path: str | PathLike[str] | None = None) -> Model:
     for file in described:
         facts |= json.loads(file.read_text(encoding="utf-8"))
     weights_file = _file(tag, WEIGHTS, folder)
-    from safetensors.torch import load_file
-
-    return _filled(*_described(facts), from_hugging_face, load_file(weights_file), str(weights_file))
+    return _filled(*_described(facts), from_hugging_face, read_safetensors(weights_file), str(weights_file))
 
 
 def _file(tag: str, name: str, folder: Path | None) -> Path:
@@ -227,21 +225,8 @@ def _file(tag: str, name: str, folder: Path | None) -> Path:
         if not (folder / name).is_file():
             raise WeightsError(f"{folder} holds no {name}", "Write the model there with save_pretrained")
         return folder / name
-    from auricle.errors import MissingExtra
-
-    try:
-        from huggingface_hub import hf_hub_download
-    except ModuleNotFoundError as error:
-        raise MissingExtra("fetching an AST by name", "hub") from error
     repository = tag or "ast-finetuned-audioset-10-10-0.4593"
-    repository = repository if "/" in repository else f"MIT/{repository}"
-    try:
-        return Path(hf_hub_download(repository, name))
-    except Exception as error:  # the client's errors share no base class of their own
-        problem = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise WeightsError(
-            f"{repository}/{name} cannot be fetched: {problem}", "Load it from a folder: path="
-        ) from error
+    return from_hub(repository if "/" in repository else f"MIT/{repository}", name)
 
 
 def _described(facts: Mapping[str, Any]) -> tuple[Config, list[str]]:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auricle.errors import MissingExtra, WeightsError
-from auricle.nn.checkpoints import filled, renamed
+from auricle.errors import WeightsError
+from auricle.nn.checkpoints import filled, from_hub, read_safetensors, renamed
 from auricle.represent.hts_at.model import Config, Model
 
 _AUTHORS = (  # pattern of a name in the authors' checkpoints -> ours
@@ -91,7 +91,7 @@ def load(tag: str = "", *, path: str | PathLike[str] | None = None, classes: Seq
             f"the weights of hts_at{'@' if tag else ''}{tag} are not fetched by themselves",
             f"Download HTSAT_AudioSet_Saved_1.ckpt from {OFFICIAL} and load it with path=FILE, or load hts_at@clap",
         )
-    file = Path(path) if path is not None else _fetched(*HUB[tag])
+    file = Path(path) if path is not None else from_hub(HUB[tag][0], "model.safetensors", HUB[tag][1])
     state = _read(file)
     theirs = any("layernorm_before" in name for name in state)
     of_clap = theirs or any("audio_branch." in name for name in state)
@@ -128,28 +128,9 @@ def _described(state: Mapping[str, Tensor]) -> Config:
 def _read(file: Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint, by its own names."""
     if file.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(file)
-        except (OSError, SafetensorError) as error:
-            raise WeightsError(f"{file} cannot be read: {error}") from error
+        return read_safetensors(file)
     from auricle.hub.checkpoints.torch import read
 
     found = read(file)
     state = found.get("state_dict", found) if isinstance(found, dict) else {}
     return {name: torch.from_numpy(np.array(value)) for name, value in state.items() if isinstance(value, np.ndarray)}
-
-
-def _fetched(repository: str, revision: str) -> Path:
-    """The weights in a repository on the Hugging Face hub."""
-    try:
-        from huggingface_hub import hf_hub_download
-    except ModuleNotFoundError as error:
-        raise MissingExtra("fetching an HTS-AT by name", "hub") from error
-    try:
-        return Path(hf_hub_download(repository, "model.safetensors", revision=revision))
-    except Exception as error:  # the client's errors share no base class of their own
-        problem = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise WeightsError(f"{repository} cannot be fetched: {problem}", "Load it from a file: path=") from error

@@ -93,22 +93,17 @@ def read_state(path: Path) -> dict:
     Raises:
         WeightsError: the file is not there, or is no checkpoint that can be read without running code.
     """
-    import pickle
-
     import numpy as np
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        # Beside the weights, published files hold the sampler's place in the data: plain arrays.
-        arrays = [np.ndarray, np.dtype, *(type(np.dtype(name)) for name in ("bool", "int64", "float32", "float64"))]
-        rebuild = np._core.multiarray._reconstruct  # pyright: ignore[reportAttributeAccessIssue]
-        names = [(rebuild, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]
-        with torch.serialization.safe_globals([*arrays, *names]):
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, SafetensorError) as error:
-        raise WeightsError(f"{path} cannot be read as a checkpoint: {str(error).partition(chr(10))[0]}") from error
+    from auricle.nn.checkpoints import read_checkpoint, read_safetensors
+
+    if path.suffix == ".safetensors":
+        return read_safetensors(path)
+    # Beside the weights, published files hold the sampler's place in the data: plain arrays.
+    arrays = [np.ndarray, np.dtype, *(type(np.dtype(name)) for name in ("bool", "int64", "float32", "float64"))]
+    rebuild = np._core.multiarray._reconstruct  # pyright: ignore[reportAttributeAccessIssue]
+    names = [(rebuild, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]
+    with torch.serialization.safe_globals([*arrays, *names]):
+        checkpoint = read_checkpoint(path)
     return checkpoint.get("model", checkpoint)

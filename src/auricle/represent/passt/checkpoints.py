@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from auricle.errors import WeightsError
-from auricle.nn.checkpoints import filled, read_checkpoint, renamed, split_qkv
+from auricle.nn.checkpoints import filled, read_checkpoint, read_safetensors, renamed, split_qkv
 from auricle.represent.passt.model import LEVELS, Config, Model
 
 RELEASES = "https://github.com/kkoutini/PaSST/releases/download"
@@ -122,12 +122,6 @@ LENGTHS = (998, 2000, 3000, 3200)  # frames of the published networks
 def _read(file: Path) -> dict[str, Tensor]:
     """The authors' state dict in a file."""
     if file.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(file)
-        except (OSError, SafetensorError) as error:
-            raise WeightsError(f"{file} cannot be read: {error}") from error
+        return read_safetensors(file)
     found = read_checkpoint(file)
     return {re.sub(r"^net\.", "", name): tensor for name, tensor in found.get("model", found).items()}
