@@ -1,0 +1,1 @@
+"""Identify: which recording, which work, whose voice. One module per published system."""
