@@ -110,6 +110,24 @@ class TextEar(Ear, Protocol):
 
 
 @runtime_checkable
+class PrintEar(Ear, Protocol):
+    """An ear whose unit vectors (fingerprints; zeros for silence) tell which recording is played, and where in it."""
+
+    def prints_of(
+        self, waveform: Waveform, tempo: float = 1.0, pitch: int = 0, step: float = 0.5
+    ) -> NDArray[np.float32]:
+        """Prints [k, dim] of the recording that sounds like mono ``waveform`` when played otherwise.
+
+        Args:
+            waveform: mono [samples].
+            tempo: how many times as fast it is played.
+            pitch: how many semitones higher it is played.
+            step: distance between prints in the recording, in hops.
+        """
+        ...
+
+
+@runtime_checkable
 class Detector(Protocol):
     """What says when it hears what: scores of every step of time.
 

@@ -1,0 +1,62 @@
+"""The ear of fingerprints: the front-end in NumPy, the encoder as an ONNX graph on one thread."""
+
+from functools import cached_property
+from os import PathLike
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auricle.hub import session
+from auricle.identify.moco_fingerprint import front_end
+from auricle.types import Heard, Waveform
+
+DIM = 64
+
+
+class PrintEar:
+    """An ``auricle.types.PrintEar``: a print of 2.1 s every 0.5 s.
+
+    Args:
+        name: ``system@tag``.
+        graph: the ONNX file: ``power`` [windows, 96, 64] -> ``prints`` [windows, 64], unit vectors, zeros for silence.
+    """
+
+    classes: tuple[str, ...] = ()
+    sample_rate, window, dim = front_end.RATE, front_end.WINDOW, DIM
+    hop = front_end.STEP * front_end.HOP
+
+    def __init__(self, name: str, graph: str | PathLike[str]):
+        self.name, self._graph = name, graph
+
+    @cached_property
+    def _session(self):
+        return session(self._graph)
+
+    def hear(self, waveform: Waveform) -> Heard:
+        """Hears mono ``waveform`` [window + (k - 1) * hop]: embeddings [k, 64].
+
+        Raises:
+            ValueError: the waveform is not mono or does not hold whole windows.
+            WeightsError: the graph cannot be run.
+        """
+        rows, rest = divmod(len(waveform) - self.window + self.hop, self.hop)
+        if waveform.ndim != 1 or rows < 1 or rest:
+            raise ValueError(f"a waveform of shape {waveform.shape} where [{self.window} + n * {self.hop}] is needed")
+        heard = front_end.windows(front_end.power(waveform))
+        # One at a time: a print has the same bits whatever is heard in the same call.
+        return Heard(np.concatenate([self._prints(heard[row : row + 1]) for row in range(rows)]), None)
+
+    def prints_of(self, waveform: Waveform, tempo: float = 1.0, pitch: int = 0, step: float = 0.5) -> NDArray[np.float32]:
+        """Prints [k, 64] of the recording that gives ``waveform`` when it is played at another tempo and pitch.
+
+        Args:
+            waveform: mono [samples].
+            tempo: how many times as fast it is played.
+            pitch: how many semitones higher; to -6 … 6.
+            step: distance of the prints in the recording, in hops.
+        """
+        windows = front_end.played(waveform, tempo, pitch, round(step * front_end.STEP))
+        return self._prints(windows) if len(windows) else np.zeros((0, self.dim), np.float32)
+
+    def _prints(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._session.run(["prints"], {"power": np.ascontiguousarray(windows)})[0]
