@@ -29,6 +29,7 @@ SMALL: dict[str, dict[str, Any]] = {  # architectures of systems whose default i
     "hts_at": {"width": 16, "depths": (1, 2), "heads": (2, 4), "size": 64, "bands": 32, "seconds": 1.0},
     "passt": {"layers": 1, "width": 48, "heads": 3, "hidden": 96, "frames": 98},
     "beats": {"layers": 2, "width": 48, "heads": 3, "hidden": 96, "patch_width": 32, "kernel": 16},
+    "mert": {"layers": 2, "width": 48, "heads": 3, "hidden": 96, "channels": 24, "kernel": 16, "groups": 4},
 }
 PRESETS = {"paper", "mini", "smoke"}
 EXPERIMENT = ("ARMS", "PRESETS", "claims", "replicate")
