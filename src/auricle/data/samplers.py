@@ -62,6 +62,34 @@ class Balanced:
             yield queues[drawn].pop()
 
 
+class Grouped:
+    """Draws ``groups`` classes and ``each`` items of every one, again and again: the P x K batches of metric learning.
+
+    An epoch passes once over all classes in a new order, less those that do not fill a batch. A class of fewer items
+    than ``each`` repeats some. Made by ``grouped``.
+    """
+
+    def __init__(self, members: Sequence[NDArray[np.int64]], groups: int, each: int, seed: int):
+        self.members, self.groups, self.each = members, groups, each
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.members) // self.groups * self.groups * self.each
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draws anew; without it, every pass is the same."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        rng = np.random.default_rng((self.seed, self.epoch))
+        order = rng.permutation(len(self.members))[: len(self) // self.each]
+        for members in (self.members[kind] for kind in order):
+            rounds = -(-self.each // len(members))
+            drawn = np.concatenate([rng.permutation(members) for _ in range(rounds)])
+            yield from drawn[: self.each].tolist()
+
+
 def weighted(weights: ArrayLike, length: int | None = None, seed: int = 0) -> Weighted:
     """A sampler of rows in proportion to ``weights`` [rows], ``length`` of them (as many as rows unless said).
 
@@ -96,3 +124,20 @@ def balanced(manifest: Manifest, length: int | None = None, seed: int = 0) -> Ba
     if not members:
         raise DataError("No clip has a label")
     return Balanced(members, len(manifest) if length is None else length, seed)
+
+
+def grouped(labels: ArrayLike, groups: int, each: int, seed: int = 0) -> Grouped:
+    """A sampler of batches of ``groups`` classes with ``each`` items of every one; a batch is ``groups * each`` items.
+
+    Args:
+        labels: [items], the class of each.
+        groups: classes of a batch.
+        each: items of a class in a batch.
+
+    Raises:
+        DataError: there are fewer classes than a batch needs.
+    """
+    kinds, of = np.unique(np.asarray(labels), return_inverse=True)
+    if len(kinds) < groups:
+        raise DataError(f"A batch of {groups} classes where there are {len(kinds)}")
+    return Grouped([np.flatnonzero(of == kind) for kind in range(len(kinds))], groups, each, seed)
