@@ -39,6 +39,7 @@ def words_of(verb: str, sounds: Path, scratch: Path) -> list[object]:
         "events": ["events"],
         "tag": ["tag", sounds / "low 1.wav", sounds / "broken.wav", "--ear", "fake_ear"],
         "duplicates": ["duplicates"],
+        "speakers": ["speakers", "--ear", "fake_ear"],
         "teach": ["teach", "Hum", *examples, "--library", scratch / "library"],
         "serve": ["serve", "--port", 0],
         "stats": ["stats"],

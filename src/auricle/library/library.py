@@ -18,6 +18,7 @@ from auricle.library.index import matrix
 from auricle.library.ingest import IndexReport, Progress, index
 from auricle.library.listen import TagSummary, hear_blocks, open_ear
 from auricle.library.search import Answer, Part, Searcher, listed
+from auricle.library.speakers import THRESHOLD, Turn, ear_of, speakers
 from auricle.library.store import Store, to_recording
 from auricle.library.teach import Example, Taught, Teacher, as_examples
 from auricle.types import Ear, Event, Hit, Recording, Tag
@@ -264,6 +265,16 @@ class Library:
         """Groups of files that hold the same sound: byte for byte, or encoded again."""
         self._existing()
         return duplicates(self.store, self.searcher, where)
+
+    def speakers(self, where: str | None = None, *, like: str = "", threshold: float = THRESHOLD) -> list[Turn]:
+        """Who speaks where, who speaks most first; needs what an ear for voices heard (``ge2e``, unless opened so).
+
+        Args:
+            where: SQL over the recordings.
+            like: a sound file or an excerpt of one voice, ``"a.wav@3-6"``: only where that speaks, most alike first.
+            threshold: score from which two voices are one, in [0, 1]; calibrated for ``ge2e``.
+        """
+        return speakers(self._existing(), ear_of(self.store, self._wanted_ear), where, like, threshold)
 
     def recordings(self, where: str | None = None, limit: int | None = None) -> list[Recording]:
         """Indexed files, by path."""

@@ -47,10 +47,16 @@ def events(
         for first, last in runs(smoothed[:, c] >= off):
             peak = float(smoothed[first : last + 1, c].max())
             if peak >= on:
-                start = first * hop + (window - hop) / 2 if first else 0.0
-                end = last * hop + (window + hop) / 2 if last + 1 < len(scores) else duration
-                found.append(Event(path, round(start, 3), round(min(end, duration), 3), classes[c], round(peak, 4)))
+                start, end = span(first, last, len(scores), hop=hop, window=window, duration=duration)
+                found.append(Event(path, start, end, classes[c], round(peak, 4)))
     return sorted(found, key=lambda event: (event.start, -event.score, event.label))
+
+
+def span(first: int, last: int, windows: int, *, hop: float, window: float, duration: float) -> tuple[float, float]:
+    """The stretch that windows ``first`` … ``last`` of ``windows`` speak for: start and end, seconds."""
+    start = first * hop + (window - hop) / 2 if first else 0.0
+    end = last * hop + (window + hop) / 2 if last + 1 < windows else duration
+    return round(start, 3), round(min(end, duration), 3)
 
 
 def median(scores: NDArray[np.float32], width: int) -> NDArray[np.float32]:
