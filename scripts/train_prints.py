@@ -3,8 +3,8 @@
     python scripts/train_prints.py [--cache DIR] [--minutes N] [--out FILE]
 
 Packages of Debian 12 are fetched by `apt-get download`, checked against their SHA-256 and kept in the cache (about
-2.5 GB, most of it 0ad-data). A track gives its first two minutes, or fewer, in three takes: as it was published, encoded
-at a low rate, and through a room, a clipping amplifier and a codec. Every tenth track is held out: the encoder that
+2.5 GB, most of it 0ad-data). A track gives its first minute and a half, or less, in two takes: as it was published, and
+worn by a room, an amplifier that clips or a codec of low rate. Every eighth track is held out: the encoder that
 identifies most of their excerpts is kept. Other sounds (speech, ambience, coloured noise) are only ever mixed in.
 One thread; the time is that of training alone. The run goes on where it was stopped.
 """
@@ -13,20 +13,20 @@ import argparse
 import io
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 import soxr
 import torch
+from mini_packages import PACKAGES, Package, Store
 from numpy.typing import NDArray
+from scipy.signal import oaconvolve
 
 from auricle.audio import read
 from auricle.identify.moco_fingerprint import front_end
 from auricle.identify.moco_fingerprint.model import Config, MoCo, Model
 from auricle.identify.moco_fingerprint.views import Pairs, Track, Views, cut_out, distorted, drawn, packed
-from mini_packages import PACKAGES, Package, Store
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "src" / "auricle" / "identify" / "moco_fingerprint" / "prints.onnx"
@@ -91,12 +91,13 @@ MUSIC = {  # package -> its music
     "widelands-data": "../music/*.ogg",
 }
 SPEECH = ("asterisk-core-sounds-it-wav", "asterisk-core-sounds-ru-wav", "asterisk-core-sounds-fr-wav")
-SECONDS = 120.0  # of a track
-HELD_OUT = 10  # every so many tracks, one chooses the weights and none is trained on
+RATE = 16_000  # Hz, of what is worn
+SECONDS = 90.0  # of a track
+HELD_OUT = 8  # of so many tracks of a package, one helps to choose the weights instead
 VIEWS = Views(speed=0.03, tempo=0.04, pitch=0.7)  # queries are tried at speeds and pitches a semitone apart
-CONFIG = Config(channels=(32, 32, 64, 64, 128, 128, 256, 256), momentum=0.995)
+CONFIG = Config(momentum=0.995)
 BATCH, LR, WARMUP = 128, 1e-3, 100
-EVERY = 500  # steps between evaluations
+EVERY = 250  # steps between evaluations
 
 
 def main() -> None:
@@ -108,20 +109,21 @@ def main() -> None:
     torch.set_num_threads(1)
     args.cache.mkdir(parents=True, exist_ok=True)
     store = Store(args.cache)
-    tracks = list(prepared(store))
-    train = [track for i, track in enumerate(tracks) if i % HELD_OUT]
-    held_out = tracks[::HELD_OUT]
+    train: list[Track] = []
+    held_out: list[Track] = []
+    for number, track in prepared(store):
+        (train if (number + 1) % HELD_OUT else held_out).append(track)
     noises = backgrounds(store)
     model = trained(train, held_out, noises, args.minutes, args.cache / "run.pt")
     write(model, args.out)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB")
 
 
-# --- sounds ------------------------------------------------------------------------------------------------------------
+# --- sounds -----------------------------------------------------------------------------------------------------------
 
 
-def prepared(store: Store) -> Iterator[Track]:
-    """The takes of every track of more than half a minute, made when first asked for."""
+def prepared(store: Store) -> Iterator[tuple[int, Track]]:
+    """Number in its package, and takes, of every track of more than half a minute; made when first asked for."""
     folder = store.cache / "takes"
     folder.mkdir(exist_ok=True)
     for name, pattern in MUSIC.items():
@@ -134,17 +136,18 @@ def prepared(store: Store) -> Iterator[Track]:
                 part.rename(file)
             sounds = np.load(file, mmap_mode="r")
             if sounds.shape[1] > 30 * front_end.RATE / 128:
-                yield list(sounds)
+                yield number, list(sounds)
 
 
 def takes(path: Path, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A track as published, encoded, and heard in a room and then encoded [3, frames, 120]."""
-    sound, _ = read(path, 16_000, end=SECONDS)
-    if len(sound) < 16_000:
-        return np.zeros((3, 0, 120), np.uint8)
-    in_room = clipped(in_a_room(sound, rng), rng)
-    rough = [sound, encoded(sound, rng), encoded(in_room, rng) if rng.random() < 0.5 else in_room]
-    packs = [packed(soxr.resample(each, 16_000, front_end.RATE).astype(np.float32)) for each in rough]
+    """A track as it was published, and worn: in a room, overdriven, encoded, or any of these [2, frames, 120]."""
+    sound, _ = read(path, RATE, end=SECONDS)
+    if len(sound) < RATE:
+        return np.zeros((2, 0, 120), np.uint8)
+    worn = clipped(in_a_room(sound, rng), rng) if rng.random() < 0.5 else sound
+    if worn is sound or rng.random() < 0.7:
+        worn = encoded(worn, rng)
+    packs = [packed(soxr.resample(each, RATE, front_end.RATE, "MQ").astype(np.float32)) for each in (sound, worn)]
     shortest = min(map(len, packs))
     return np.stack([pack[:shortest] for pack in packs])
 
@@ -154,7 +157,7 @@ def encoded(sound: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     container, codec = [("MP3", "MPEG_LAYER_III"), ("OGG", "OPUS"), ("OGG", "VORBIS")][rng.integers(3)]
     file = io.BytesIO()
     with sf.SoundFile(
-        file, "w", 16_000, 1, codec, format=container, compression_level=rng.uniform(0.8, 1.0)
+        file, "w", RATE, 1, codec, format=container, compression_level=rng.uniform(0.8, 1.0)
     ) as out:  # fmt: skip
         out.write(np.clip(sound, -1, 1))
     file.seek(0)
@@ -166,7 +169,7 @@ def encoded(sound: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
 
 def delay(sound: NDArray[np.float32], other: NDArray[np.float32], seconds: float = 20.0) -> int:
     """Samples by which ``other`` comes later, at most 0.2 s either way."""
-    count = min(len(sound), len(other), round(seconds * 16_000))
+    count = min(len(sound), len(other), round(seconds * RATE))
     size = 2 * count
     products = np.fft.rfft(other[:count], size) * np.conj(np.fft.rfft(sound[:count], size))
     likeness = np.fft.irfft(products, size)
@@ -177,12 +180,11 @@ def delay(sound: NDArray[np.float32], other: NDArray[np.float32], seconds: float
 def in_a_room(sound: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """With a response of exponentially decaying noise, of 0.1 to 0.8 s, behind the direct sound."""
     seconds = rng.uniform(0.1, 0.8)
-    time_ = np.arange(round(seconds * 16_000)) / 16_000
+    time_ = np.arange(round(seconds * RATE)) / RATE
     tail = rng.standard_normal(len(time_)) * 10 ** (-3 * time_ / seconds)
     tail *= rng.uniform(0.3, 1.2) / np.linalg.norm(tail)
     tail[0] = 1.0
-    size = 1 << (len(sound) + len(tail)).bit_length()
-    wet = np.fft.irfft(np.fft.rfft(sound, size) * np.fft.rfft(tail, size), size)[: len(sound)]
+    wet = oaconvolve(sound, tail.astype(np.float32))[: len(sound)]
     return (wet * np.abs(sound).max() / max(float(np.abs(wet).max()), 1e-9)).astype(np.float32)
 
 
@@ -228,7 +230,7 @@ def coloured(samples: int, slope: float, rng: np.random.Generator) -> NDArray[np
     return np.fft.irfft(spectrum / np.maximum(np.arange(len(spectrum)), 20) ** (slope / 2), samples)
 
 
-# --- training ----------------------------------------------------------------------------------------------------------
+# --- training ---------------------------------------------------------------------------------------------------------
 
 
 def trained(train: Sequence[Track], held_out: Sequence[Track], noises, minutes: float, file: Path) -> Model:
@@ -265,7 +267,9 @@ def trained(train: Sequence[Track], held_out: Sequence[Track], noises, minutes: 
             state |= {"step": step, "seconds": time.monotonic() - begun}
             torch.save(state | {"task": task.state_dict(), "optimiser": optimiser.state_dict()}, file)
             recent = np.mean(losses[-EVERY:]), np.mean(told[-EVERY:])
-            print(f"{step} {spent / 60:.1f} min loss {recent[0]:.3f} told {recent[1]:.3f} found {found:.4f}", flush=True)
+            print(
+                f"{step} {spent / 60:.1f} min loss {recent[0]:.3f} told {recent[1]:.3f} found {found:.4f}", flush=True
+            )
     model = Model(CONFIG)
     model.load_state_dict(state["weights"] or task.model.state_dict())
     return model.eval()

@@ -42,11 +42,11 @@ class PrintEar:
         rows, rest = divmod(len(waveform) - self.window + self.hop, self.hop)
         if waveform.ndim != 1 or rows < 1 or rest:
             raise ValueError(f"a waveform of shape {waveform.shape} where [{self.window} + n * {self.hop}] is needed")
-        heard = front_end.windows(front_end.power(waveform))
-        # One at a time: a print has the same bits whatever is heard in the same call.
-        return Heard(np.concatenate([self._prints(heard[row : row + 1]) for row in range(rows)]), None)
+        return Heard(self._prints(front_end.windows(front_end.power(waveform))), None)
 
-    def prints_of(self, waveform: Waveform, tempo: float = 1.0, pitch: int = 0, step: float = 0.5) -> NDArray[np.float32]:
+    def prints_of(
+        self, waveform: Waveform, tempo: float = 1.0, pitch: int = 0, step: float = 0.5
+    ) -> NDArray[np.float32]:
         """Prints [k, 64] of the recording that gives ``waveform`` when it is played at another tempo and pitch.
 
         Args:
@@ -55,8 +55,11 @@ class PrintEar:
             pitch: how many semitones higher; to -6 … 6.
             step: distance of the prints in the recording, in hops.
         """
-        windows = front_end.played(waveform, tempo, pitch, round(step * front_end.STEP))
-        return self._prints(windows) if len(windows) else np.zeros((0, self.dim), np.float32)
+        return self._prints(front_end.played(waveform, tempo, pitch, round(step * front_end.STEP)))
 
     def _prints(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self._session.run(["prints"], {"power": np.ascontiguousarray(windows)})[0]
+        """One at a time: it is faster, and a print has the same bits whatever is heard in the same call."""
+        prints = np.zeros((len(windows), self.dim), np.float32)
+        for row, window in zip(prints, windows, strict=True):
+            row[:] = self._session.run(["prints"], {"power": np.ascontiguousarray(window)[None]})[0][0]
+        return prints

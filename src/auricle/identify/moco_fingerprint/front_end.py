@@ -1,4 +1,4 @@
-"""Power in bands a quarter tone apart: in their logarithm, another pitch is a shift, another speed a shift and a stretch.
+"""Power in bands half a semitone apart: another pitch is a shift of them, another speed a shift and a stretch.
 
     waveform [samples] at 8 kHz
       | power STFT, 1024 / 256 samples, periodic Hann
@@ -65,7 +65,7 @@ def windows(power: NDArray[np.float32], step: int = STEP, shift: int = 0) -> NDA
 def played(waveform: Waveform, tempo: float, pitch: int, step: int = STEP) -> NDArray[np.float32]:
     """Windows [k, 96, 64] of what was played ``tempo`` times as fast and ``pitch`` semitones higher to give this sound.
 
-    Rows are ``step`` frames of the original apart. None when the sound is shorter than one window.
+    Rows are ``step`` frames of the original apart. There are none when the sound is shorter than one window.
     """
     hop = HOP / tempo
     needed = FFT + round((FRAMES - 1) * hop)

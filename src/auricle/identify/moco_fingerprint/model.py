@@ -1,11 +1,11 @@
 """The encoder of fingerprints in torch, and how it learns: momentum contrast between two views of the same second.
 
-    power [batch, 96, 64]
-      | decibels down to 60 below the loudest, brought to mean 0 and deviation 1
-      | 8 x (convolution 1x3 along time, norm, ReLU, convolution 3x1 along frequency, norm, ReLU), strides of 2
-    [batch, 256, 1, 1]
-      | 64 small networks, each of 4 of the values (divide and encode); unit length
-    print [batch, 64]; zeros for silence
+power [batch, 96, 64]
+  | decibels down to 60 below the loudest, brought to mean 0 and deviation 1
+  | 8 x (convolution 1x3 along time, norm, ReLU, convolution 3x1 along frequency, norm, ReLU), strides of 2
+[batch, 256, 1, 1]
+  | 64 small networks, each of 4 of the values (divide and encode); unit length
+print [batch, 64]; zeros for silence
 """
 
 import copy

@@ -49,9 +49,7 @@ class Views:
     cut: float = 0.3  # chance that a stretch of time or of bands is missing
 
 
-MILD = Views(
-    offset=0.0, takes=0.3, noise=(15.0, 40.0), noisy=0.5, echoing=0.0, filtered=0.3, phone=0.0, cut=0.0
-)
+MILD = Views(offset=0.0, takes=0.3, noise=(15.0, 40.0), noisy=0.5, echoing=0.0, filtered=0.3, phone=0.0, cut=0.0)
 
 
 class Pairs:
@@ -96,13 +94,13 @@ class Pairs:
         }
 
     def noise(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        noise = self.noises[rng.integers(len(self.noises))]
+        noise = self.noises[int(rng.integers(len(self.noises)))]
         return cut_out(noise, rng.uniform(0, len(noise)), shift=rng.uniform(-MARGIN, MARGIN))[EARLIER:]
 
 
 def take(track: Track, views: Views, rng: np.random.Generator) -> NDArray[np.uint8]:
     """One of the takes of a track."""
-    return track[rng.integers(1, len(track))] if len(track) > 1 and rng.random() < views.takes else track[0]
+    return track[int(rng.integers(1, len(track)))] if len(track) > 1 and rng.random() < views.takes else track[0]
 
 
 def drawn(views: Views, rng: np.random.Generator) -> tuple[float, float]:
@@ -112,9 +110,7 @@ def drawn(views: Views, rng: np.random.Generator) -> tuple[float, float]:
     return float(speed * tempo), SEMITONE * float(pitch)
 
 
-def cut_out(
-    sound: NDArray[np.uint8], middle: float, tempo: float = 1.0, shift: float = 0.0
-) -> NDArray[np.float32]:
+def cut_out(sound: NDArray[np.uint8], middle: float, tempo: float = 1.0, shift: float = 0.0) -> NDArray[np.float32]:
     """Power [88, 96] around frame ``middle`` of packed ``sound`` as it is when played faster, and bands higher.
 
     The first 24 frames come before what is heard, for they may echo in it.
@@ -123,14 +119,14 @@ def cut_out(
     at = np.clip(at, 0, len(sound) - 1.01)
     bands = np.clip(MARGIN + np.arange(BANDS) - shift, 0, sound.shape[1] - 1.01)
     frame, band = at.astype(np.intp), bands.astype(np.intp)
-    along, across = (at - frame).astype(np.float32)[:, None], (bands - band).astype(np.float32)
+    along, across = np.float32(at - frame)[:, None], np.float32(bands - band)
     frame, near = frame - frame[0], LEVELS[sound[frame[0] : frame[-1] + 2]]
     rows = near[frame] + along * (near[frame + 1] - near[frame])
     return rows[:, band] + across * (rows[:, band + 1] - rows[:, band])
 
 
 def distorted(sound: Tensor, noise: Tensor, views: Views) -> Tensor:
-    """Views [n, 96, 64] of power ``sound`` [n, 88, 96] as microphones may have heard it beside ``noise`` [n, 64, 96]."""
+    """Views [n, 96, 64] of power ``sound`` [n, 88, 96] as if heard by microphones beside ``noise`` [n, 64, 96]."""
     count = len(sound)
 
     def chance(share: float) -> Tensor:
