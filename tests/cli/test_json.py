@@ -40,6 +40,7 @@ def words_of(verb: str, sounds: Path, scratch: Path) -> list[object]:
         "tag": ["tag", sounds / "low 1.wav", sounds / "broken.wav", "--ear", "fake_ear"],
         "duplicates": ["duplicates"],
         "speakers": ["speakers", "--ear", "fake_ear"],
+        "versions": ["versions", sounds / "low 1.wav", "--ear", "fake_ear"],
         "teach": ["teach", "Hum", *examples, "--library", scratch / "library"],
         "serve": ["serve", "--port", 0],
         "stats": ["stats"],

@@ -24,6 +24,7 @@ VERBS = {  # verb -> what it does and the module that does it
     "tag": ("say what files sound like, without a library", "auricle.cli.tag"),
     "duplicates": ("find files that hold the same sound", "auricle.cli.duplicates"),
     "speakers": ("tell who speaks where, or whether two voices are one", "auricle.cli.speakers"),
+    "versions": ("find other performances of the same work", "auricle.cli.versions"),
     "teach": ("teach a tag of your own from examples", "auricle.cli.teach"),
     "serve": ("open the page and the HTTP API", "auricle.cli.serve"),
     "mcp": ("let language models search, as an MCP server", "auricle.cli.mcp"),

@@ -12,6 +12,7 @@ from auricle.errors import AuricleError, LibraryError
 from auricle.hub import library_dir
 from auricle.hub.ear import absolute
 from auricle.library import codes, timeline
+from auricle.library import versions as works
 from auricle.library.collections import Collections
 from auricle.library.duplicates import Duplicates, duplicates
 from auricle.library.index import matrix
@@ -21,6 +22,7 @@ from auricle.library.search import Answer, Part, Searcher, listed
 from auricle.library.speakers import THRESHOLD, Turn, ear_of, speakers
 from auricle.library.store import Store, to_recording
 from auricle.library.teach import Example, Taught, Teacher, as_examples
+from auricle.library.versions import Version
 from auricle.types import Ear, Event, Hit, Recording, Tag
 
 DEFAULT_EAR = "yamnet"
@@ -275,6 +277,20 @@ class Library:
             threshold: score from which two voices are one, in [0, 1]; calibrated for ``ge2e``.
         """
         return speakers(self._existing(), ear_of(self.store, self._wanted_ear), where, like, threshold)
+
+    def versions(
+        self, song: str, *, where: str | None = None, limit: int | None = 10, min_score: float = works.THRESHOLD
+    ) -> list[Version]:
+        """Other performances of the work in ``song``, best first; needs what an ear for works heard (``bytecover3``).
+
+        Args:
+            song: a sound file, in the library or not, or an excerpt, ``"a.wav@30-60"``.
+            where: SQL over the recordings.
+            limit: most versions; None for all.
+            min_score: least score, in [0, 1]; calibrated for ``bytecover3``.
+        """
+        ear = works.ear_of(self._existing(), self._wanted_ear)
+        return works.versions(self.store, ear, song, where=where, limit=limit, min_score=min_score)
 
     def recordings(self, where: str | None = None, limit: int | None = None) -> list[Recording]:
         """Indexed files, by path."""

@@ -1,0 +1,146 @@
+"""Other performances of the same work: recordings whose windows are like those of a song, in whatever order.
+
+An ear for works (``bytecover3``) gives a unit vector to every window of some seconds. Two recordings are compared by
+MaxMean: each window of the shorter one takes its most similar window of the longer one, and the mean of these cosines
+is the score. In large libraries the windows' sketches first say which recordings are worth comparing.
+"""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auricle.audio import read
+from auricle.errors import LibraryError
+from auricle.library.index import Index
+from auricle.library.listen import content_id, hear_blocks, open_ear
+from auricle.library.search import Part, listed
+from auricle.library.store import Store
+from auricle.types import Ear
+
+EAR = "bytecover3"  # which the threshold is calibrated for
+THRESHOLD = 0.5  # score from which recordings are shown as versions; docs/versions.md says how often that is wrong
+EXACT = 200_000  # windows up to which every recording is compared: 550 h at one in 10 s
+CANDIDATES = 200  # nearest windows to each of the song's whose recordings are compared beyond that
+FILLED = 0.5  # share of a window that must be sound, not what the end was filled with
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A recording that is probably of the same work; ``score`` in [0, 1]."""
+
+    path: str
+    score: float
+
+
+def versions(
+    store: Store,
+    ear: tuple[str, str],
+    song: str,
+    *,
+    where: str | None = None,
+    limit: int | None = 10,
+    min_score: float = THRESHOLD,
+) -> list[Version]:
+    """Recordings of the work that ``song`` is a recording of, best first; without itself and files of the same content.
+
+    Args:
+        store: the library.
+        ear: name and spec of an ear for works, which has heard it.
+        song: a sound file, in the library or not, or an excerpt, ``"a.wav@30-60"`` in seconds.
+        where: SQL filter over ``recordings``.
+        limit: most versions; None for all.
+        min_score: least score, in [0, 1].
+
+    Raises:
+        QueryError: the filter cannot be understood.
+        AudioError: ``song`` cannot be heard.
+    """
+    index = Index(store, ear[0])
+    if not len(index):
+        return []
+    rows = _filled(index, open_ear(ear[1]))
+    part = Part.example(song)
+    own, query = _vectors(store, index, rows, ear[1], part)
+    paths: dict[str, str] = {}
+    for row in store.recordings(where, columns=["id", "path"]).sort_by("path").to_pylist():
+        paths.setdefault(row["id"], row["path"])
+    wanted = np.array([id in paths and id != own for id in index.ids])
+    rows = rows[wanted[index.owner[rows]]]
+    if len(rows) > EXACT:
+        rows = rows[_worth_comparing(index, rows, query)[index.owner[rows]]]
+    if not len(rows):
+        return []
+    owners, scores = maxmean(query, index.embeddings(rows), index.owner[rows])
+    best = [place for place in np.argsort(-scores, kind="stable") if scores[place] >= min_score]
+    return [Version(paths[index.ids[owners[i]]], round(min(float(scores[i]), 1.0), 4)) for i in best[:limit]]
+
+
+def maxmean(
+    query: Vectors, items: Vectors, owner: NDArray[np.integer]
+) -> tuple[NDArray[np.integer], NDArray[np.float32]]:
+    """Every owner of ``items``, rising, and how similar it is to the query by MaxMean, in [-1, 1].
+
+    Args:
+        query: [m, dim], unit vectors.
+        items: [n, dim], unit vectors of all owners.
+        owner: [n], whose each of them is.
+    """
+    order = np.argsort(owner, kind="stable")
+    owners, first, count = np.unique(owner[order], return_index=True, return_counts=True)
+    cosines = query @ items[order].T
+    forward = np.maximum.reduceat(cosines, first, axis=1).mean(axis=0)
+    backward = np.add.reduceat(cosines.max(axis=0), first) / count
+    return owners, np.where(len(query) <= count, forward, backward)
+
+
+def ear_of(store: Store, wanted: str | None = None) -> tuple[str, str]:
+    """Name and spec of the ear for works that has heard the library: ``wanted``, or by default ``EAR``.
+
+    Raises:
+        LibraryError: it has not listened here.
+    """
+    spec = wanted or EAR
+    for name, known in store.ears.items():
+        if spec in (name, known, name.partition("@")[0]):
+            return name, known
+    raise LibraryError(
+        f"The ear {spec}, which knows works, has not listened here", f"Run: auricle index FOLDER --ear {spec}"
+    )
+
+
+def _vectors(store: Store, index: Index, rows: NDArray[np.integer], spec: str, part: Part) -> tuple[str, Vectors]:
+    """Content id and vectors [windows, dim] of a song, as they were indexed if it has not changed since."""
+    row = store.rows_by("path", [listed(part.path)]).get(listed(part.path))
+    unchanged = row and os.path.exists(row["path"]) and os.path.getmtime(row["path"]) == row["modified"]
+    if row and unchanged and row["id"] in index.ids:
+        own = rows[index.owner[rows] == index.ids.index(row["id"])]
+        middle = index.middle[own]
+        own = own[(middle >= part.start) & (middle <= (np.inf if part.end is None else part.end))]
+        if len(own):
+            return row["id"], index.embeddings(own)
+    listener = open_ear(spec)
+    sound, _ = read(part.path, listener.sample_rate, start=part.start, end=part.end)
+    vectors = np.concatenate([heard.embeddings for _, _, heard in hear_blocks(listener, iter([sound]))])
+    rest = len(sound) - (len(vectors) - 1) * listener.hop
+    whole = len(vectors) == 1 or rest >= FILLED * listener.window
+    return content_id(listed(part.path)), vectors if whole else vectors[:-1]
+
+
+def _filled(index: Index, ear: Ear) -> NDArray[np.integer]:
+    """Rows whose window is mostly sound; of a recording shorter than that, its only row."""
+    lengths = np.concatenate([segment.end - segment.start for segment in index.segments])
+    starts = np.concatenate([segment.start for segment in index.segments])
+    return np.flatnonzero((lengths >= FILLED * ear.window / ear.sample_rate) | (starts == 0))
+
+
+def _worth_comparing(index: Index, rows: NDArray[np.integer], query: Vectors) -> NDArray[np.bool_]:
+    """Which recordings [ids] hold some of the windows nearest to one of the query's."""
+    found = np.zeros(len(index.ids), bool)
+    for vector in query:
+        near = index.similarity(vector)[rows]
+        found[index.owner[rows[np.argpartition(-near, CANDIDATES)[:CANDIDATES]]]] = True
+    return found
