@@ -93,3 +93,27 @@ def min_dcf(
     missed, alarms = error_rates(scores, same)
     costs = c_miss * p_target * missed + c_false * (1 - p_target) * alarms
     return float(costs.min() / min(c_miss * p_target, c_false * (1 - p_target)))
+
+
+def as_norm(scores: ArrayLike, enrol: ArrayLike, test: ArrayLike, top: int = 300) -> NDArray[np.float64]:
+    """Adaptive symmetric score normalisation (AS-norm1, Matejka et al., Interspeech 2017) of ``scores`` [pairs].
+
+    How far a score lies above what either side scores with the strangers most like it, in standard deviations.
+
+    Args:
+        scores: [pairs].
+        enrol: [pairs, cohort], scores of the first of each pair with people who are in no pair.
+        test: [pairs, cohort], of the second.
+        top: how many of the cohort, the most alike, each side is compared with.
+
+    Raises:
+        ValueError: the shapes do not fit, or the cohort has fewer than two.
+    """
+    scores = np.asarray(scores, np.float64)
+    normed = np.zeros_like(scores)
+    for side in (np.asarray(enrol, np.float64), np.asarray(test, np.float64)):
+        if side.ndim != 2 or len(side) != len(scores) or side.shape[1] < 2:
+            raise ValueError(f"cohort scores of {len(scores)} pairs are [{len(scores)}, 2 or more], not {side.shape}")
+        nearest = np.sort(side, axis=1)[:, -max(top, 2) :]
+        normed += (scores - nearest.mean(axis=1)) / np.maximum(nearest.std(axis=1), 1e-6) / 2
+    return normed
