@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 import soundfile as sf
 import soxr
 import torch
@@ -305,8 +306,6 @@ def identified(model: Model, tracks: Sequence[Track], noises: Sequence[NDArray[n
 
 def write(model: Model, target: Path) -> None:
     """Writes the encoder as an ONNX graph of half-precision weights: ``power`` [n, 96, 64] -> ``prints`` [n, 64]."""
-    import onnx
-
     example = torch.rand(2, front_end.BANDS, front_end.FRAMES)
     program = torch.onnx.export(
         model.encoder.eval(),
@@ -319,7 +318,20 @@ def write(model: Model, target: Path) -> None:
         verbose=False,
     )
     assert program is not None
-    onnx.save_model(program.model_proto, target)
+    model_proto = program.model_proto
+    halve(model_proto.graph)
+    onnx.save_model(model_proto, target)
+
+
+def halve(graph: onnx.GraphProto) -> None:
+    """Stores large tensors in half precision; the runtime turns them back into floats when it opens the graph."""
+    for tensor in [each for each in graph.initializer if each.data_type == onnx.TensorProto.FLOAT]:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.size >= 1024:
+            name = tensor.name
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+            cast = onnx.helper.make_node("Cast", [f"{name}_half"], [name], to=onnx.TensorProto.FLOAT)
+            graph.node.insert(0, cast)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ VERBS = {  # verb -> what it does and the module that does it
     "search": ("find stretches of sound by words, by example, or both", "auricle.cli.search"),
     "similar": ("find recordings that sound like one", "auricle.cli.similar"),
     "events": ("show what was heard when", "auricle.cli.events"),
+    "identify": ("find the recording that a clip is from, and where in it", "auricle.cli.identify"),
     "tag": ("say what files sound like, without a library", "auricle.cli.tag"),
     "duplicates": ("find files that hold the same sound", "auricle.cli.duplicates"),
     "speakers": ("tell who speaks where, or whether two voices are one", "auricle.cli.speakers"),

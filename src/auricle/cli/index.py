@@ -44,6 +44,12 @@ class Command:
     no_wait: Annotated[bool, option()] = False
     """When another run is writing to the library, stop instead of waiting for it."""
 
+    prints: Annotated[bool, option()] = False
+    """Also take fingerprints, for `auricle identify`; once there are some, they are kept up to date."""
+
+    no_prints: Annotated[bool, option()] = False
+    """Take no fingerprints, also if the library has some."""
+
     engine: Annotated[Literal["local", "ray"], option()] = "local"
     """Where the work is done: in processes here, or over a Ray cluster."""
 
@@ -63,6 +69,7 @@ class Command:
                 retry=self.retry,
                 wait=not self.no_wait,
                 engine=self.engine,
+                prints=None if self.prints == self.no_prints else self.prints,
                 progress=progress,
             )
         if self.library.json:

@@ -23,7 +23,7 @@ from auricle.errors import LibraryError, QueryError
 from auricle.library.index import matrix
 from auricle.library.search import Part
 from auricle.library.store import Store
-from auricle.types import PrintEar, Waveform
+from auricle.types import Ear, PrintEar, Waveform
 
 EAR = "moco_fingerprint"  # the ear whose prints are stored by ``auricle index --prints``
 CHANCE = 0.25  # likeness below which a print speaks against a match
@@ -78,13 +78,18 @@ AS_IT_WAS = Guise(1.0, 0)
 GUISES = _guises()
 
 
+def print_ear(store: Store) -> tuple[str, str] | None:
+    """Name and spec of the ear whose prints the library has; None when it has none."""
+    return next(((name, spec) for name, spec in store.ears.items() if name.partition("@")[0] == EAR), None)
+
+
 class Prints:
     """All stored prints, the rows of a recording one after another in the order of time."""
 
     def __init__(self, store: Store, ear: str):
         dataset = store.windows(ear)
         if dataset is None:
-            raise LibraryError("This library has no prints", "Make them: auricle index --prints")
+            raise LibraryError("This library has no prints", "Take them: auricle index --prints")
         self.version: int = dataset.version
         table = dataset.to_table(columns=["recording", "start", "embedding"])
         recordings = table["recording"].combine_chunks().dictionary_encode()
@@ -149,7 +154,9 @@ class Line:
 class Identifier:
     """Finds clips in a library. Keeps the prints between questions."""
 
-    def __init__(self, store: Store, ear: PrintEar):
+    def __init__(self, store: Store, ear: Ear):
+        if not isinstance(ear, PrintEar):
+            raise LibraryError(f"The ear {ear.name} takes no prints", "Take them: auricle index --prints")
         self.store, self.ear = store, ear
         self.prints = Prints(store, ear.name)
         self.hop, self.window = ear.hop / ear.sample_rate, ear.window / ear.sample_rate  # seconds

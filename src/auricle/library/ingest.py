@@ -81,16 +81,25 @@ def index(
     wait: bool = True,
     engine: str = "local",
     progress: Callable[[Progress], None] | None = None,
+    also: Sequence[str] = (),
 ) -> IndexReport:
-    """Listens to every new or changed file below ``paths`` and stores what was heard; see ``Library.index``."""
+    """Listens to every new or changed file below ``paths`` and stores what was heard; see ``Library.index``.
+
+    The ears ``also`` hear the same files afterwards; the report is of ``ear``, its time that of all.
+    """
     if engine not in ("local", "ray"):
         raise AuricleError(f"There is no engine {engine!r}", "Use --engine local or --engine ray")
     found = walk(paths, include, exclude, follow_links)
     first = next(found, None)  # a misspelt path is reported before anything is written
     with store.lock(wait):
         store.remember(roots=[os.path.abspath(os.path.expanduser(path)) for path in paths])
-        run = Run(store, ear, workers or os.cpu_count() or 1, retry, progress)
-        return run([first, *found] if first else [], engine)
+        files = [first, *found] if first else []
+        report = Run(store, ear, workers or os.cpu_count() or 1, retry, progress)(files, engine)
+        for other in also:
+            if not report.stopped:
+                then = Run(store, other, workers or os.cpu_count() or 1, retry, progress)(files, engine)
+                report.elapsed, report.stopped = report.elapsed + then.elapsed, then.stopped
+        return report
 
 
 class Run:

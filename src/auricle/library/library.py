@@ -15,6 +15,7 @@ from auricle.library import codes, timeline
 from auricle.library import versions as works
 from auricle.library.collections import Collections
 from auricle.library.duplicates import Duplicates, duplicates
+from auricle.library.identify import EAR, Identifier, Match, print_ear
 from auricle.library.index import matrix
 from auricle.library.ingest import IndexReport, Progress, index
 from auricle.library.listen import TagSummary, hear_blocks, open_ear
@@ -45,6 +46,7 @@ class Library:
         self.store = Store(path or library_dir())
         self._wanted_ear = ear and absolute(ear)
         self._searcher: Searcher | None = None
+        self._identifier: Identifier | None = None
         self._mapping = threading.Lock()
 
     @property
@@ -85,6 +87,7 @@ class Library:
         retry: bool = False,
         wait: bool = True,
         engine: str = "local",
+        prints: bool | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> IndexReport:
         """Listens to every new or changed sound file below ``paths``. Safe to stop, kill and run again.
@@ -98,6 +101,7 @@ class Library:
             retry: try files again that could not be heard before.
             wait: when another run is writing, wait for it; otherwise raise.
             engine: "local", or "ray" to spread the work over a Ray cluster.
+            prints: also take fingerprints, for ``identify``; by default if the library has some.
             progress: called a few times a second.
 
         Raises:
@@ -118,6 +122,7 @@ class Library:
             wait=wait,
             engine=engine,
             progress=progress,
+            also=[EAR] if prints or (prints is None and print_ear(self.store)) else [],
         )
 
     def prune(self) -> list[str]:
@@ -291,6 +296,31 @@ class Library:
         """
         ear = works.ear_of(self._existing(), self._wanted_ear)
         return works.versions(self.store, ear, song, where=where, limit=limit, min_score=min_score)
+
+    def identify(self, clip: str | os.PathLike[str], *, limit: int = 10) -> list[Match]:
+        """Which recordings a clip is from, and where in them, whatever was done to it; empty when from none of them.
+
+        Args:
+            clip: a sound file, or an excerpt of it, ``"a.wav@3-13"``; 2.2 s at least, 5 s or more are better.
+            limit: most stretches.
+
+        Raises:
+            LibraryError: the library has no prints (see ``index``).
+            AudioError: the clip cannot be heard.
+            QueryError: it is too short.
+        """
+        return self.identifier.identify(clip, limit=limit)
+
+    @property
+    def identifier(self) -> Identifier:
+        """The prints in memory; read again when the library has changed since."""
+        ear = print_ear(self._existing())
+        if ear is None:
+            raise LibraryError("This library has no prints", "Take them: auricle index --prints")
+        kept = self._identifier
+        if kept is None or kept.prints.version != self.store.version(ear[0]):
+            kept = self._identifier = Identifier(self.store, open_ear(ear[1]))
+        return kept
 
     def recordings(self, where: str | None = None, limit: int | None = None) -> list[Recording]:
         """Indexed files, by path."""
