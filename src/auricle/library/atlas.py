@@ -155,7 +155,7 @@ def _lay_out(index: Index, progress: Callable[[float], None] | None) -> _Layout:
 
 def _sketches(index: Index, rows: NDArray[np.int64]) -> Floats:
     parts = [
-        segment.sketch[rows[(rows >= low) & (rows < high)] - low]
+        index.sketches(segment.sketch[rows[(rows >= low) & (rows < high)] - low])
         for segment, low, high in zip(index.segments, index.bounds, index.bounds[1:], strict=False)
     ]
     return np.concatenate(parts) if parts else np.zeros((0, 2), np.float32)
@@ -169,7 +169,7 @@ def _means(index: Index) -> Floats:
         owner = index.owner[low : low + len(segment)]
         order = np.argsort(owner, kind="stable")
         starts = np.flatnonzero(np.diff(owner[order], prepend=-1))
-        total[owner[order][starts]] += np.add.reduceat(segment.sketch[order], starts, axis=0)
+        total[owner[order][starts]] += np.add.reduceat(index.sketches(segment.sketch[order]), starts, axis=0)
     return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-9)
 
 

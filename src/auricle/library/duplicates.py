@@ -49,7 +49,7 @@ def re_encoded(index: Index, silent: NDArray[np.bool_], durations: dict[str, flo
     """
     sketches, sounding = _by_recording(index, silent, durations)
     order = sorted(sketches, key=lambda id: durations[id])
-    means = {id: _unit(vectors[sounding[id]].mean(axis=0)) for id, vectors in sketches.items()}
+    means = {id: _unit(index.sketches(codes[sounding[id]]).mean(axis=0)) for id, codes in sketches.items()}
     parent = {id: id for id in order}
     weakest: dict[str, float] = defaultdict(lambda: 1.0)
 
@@ -65,7 +65,7 @@ def re_encoded(index: Index, silent: NDArray[np.bool_], durations: dict[str, flo
             if means[a] @ means[b] < SAME_MEAN:
                 continue
             count = min(len(sketches[a]), len(sketches[b]))
-            cosines = np.einsum("ij,ij->i", sketches[a][:count], sketches[b][:count])
+            cosines = np.einsum("ij,ij->i", *(index.sketches(sketches[id][:count]) for id in (a, b)))
             score = float(cosines[sounding[a][:count] | sounding[b][:count]].mean())
             if score >= SAME_SOUND:
                 first, second = root(a), root(b)
@@ -79,8 +79,8 @@ def re_encoded(index: Index, silent: NDArray[np.bool_], durations: dict[str, flo
 
 def _by_recording(
     index: Index, silent: NDArray[np.bool_], wanted: Container[str]
-) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.bool_]]]:
-    """Sketches [windows, width] of each recording that sounds, in time order, and which windows do."""
+) -> tuple[dict[str, NDArray[np.uint8]], dict[str, NDArray[np.bool_]]]:
+    """Codes of the sketches [windows, width] of each recording that sounds, in time order, and which windows do."""
     sketches, sounding = {}, {}
     for segment, offset in zip(index.segments, index.bounds, strict=False):
         order = np.lexsort((segment.start, segment.owner))

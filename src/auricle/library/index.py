@@ -2,12 +2,15 @@
 
     cache/<table>/<fragment>/   one folder per Lance fragment, made once, since fragments never change
         codes.npy     uint8   [classes, windows]   scores, class by class: a query reads only the classes it needs
-        sketch.npy    float32 [windows, 128]       unit vectors in the ear's principal directions
+        sketch.npy    uint8   [windows, 256]       unit vectors in the library's principal directions, 8 bits a number
         rows.npz      which recording (ordinal in ``ids``) and which window of it each row is
     cache/<table>/basis.npz                        mean and principal directions, from a sample of the library's windows
 
 A vector query scans the sketches of every window, then takes the true embeddings of the best from Lance and orders
 them by exact cosine. While the shortlist covers the whole library, the answer is exact.
+
+A sketch keeps its length, so that what its directions leave out can only lower a score: a window beyond the shortlist
+does not overtake those that were compared exactly.
 """
 
 import hashlib
@@ -21,10 +24,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from auricle.library.dots import REACH, decode, dots, encode
 from auricle.library.store import Store, windows_table, writing
 
-SKETCH = 128  # dimensions scanned for every window: one million windows are 512 MB and about 20 ms
-SHORTLIST = 2_000  # windows whose true embeddings are compared
+SKETCH = 256  # dimensions scanned for every window: one million windows are 256 MB and about 20 ms
+SKETCHES = 2  # format of the cache; that of another is made anew
+SHORTLIST = 128  # windows whose true embeddings are compared, or more where more hits are wanted
+BEYOND = 1e-4  # share of a sketch's numbers that its 8 bits cut off
 BASIS_SAMPLE = 20_000  # windows the principal directions are taken from
 GROWTH = 4  # a basis made from n windows serves until the library holds this many times more
 SHRINK = 200  # windows below which the library's mean says little and counts for less
@@ -78,10 +84,14 @@ class Index:
         return list(dict.fromkeys(id for segment in self.segments for id in segment.ids))
 
     @cached_property
+    def ordinal(self) -> dict[str, int]:
+        """Where in ``ids`` each content id stands."""
+        return {id: i for i, id in enumerate(self.ids)}
+
+    @cached_property
     def owner(self) -> NDArray[np.int32]:
         """Which recording each row belongs to, as ordinal in ``ids`` [rows]."""
-        ordinal = {id: i for i, id in enumerate(self.ids)}
-        parts = [np.array([ordinal[id] for id in s.ids], np.int32)[s.owner] for s in self.segments]
+        parts = [np.array([self.ordinal[id] for id in s.ids], np.int32)[s.owner] for s in self.segments]
         return np.concatenate(parts) if parts else np.zeros(0, np.int32)
 
     @cached_property
@@ -104,10 +114,14 @@ class Index:
         low = int(self.bounds[i])
         return np.asarray(self.segments[i].codes[:, first - low : last + 1 - low])
 
-    def similarity(self, vector: NDArray[np.float32]) -> Scores:
-        """Approximate cosine of every row to ``vector`` [dim], both taken from the library's mean [rows]."""
-        query = self.basis.sketch(vector[None])[0]
-        return np.concatenate([segment.sketch @ query for segment in self.segments])
+    def similarity(self, vectors: NDArray[np.float32]) -> Scores:
+        """Approximate cosines [n, rows] of every row to ``vectors`` [n, dim], all from the library's mean."""
+        queries = self.basis.project(vectors)
+        return np.concatenate([dots(s.sketch, self.basis.step, queries) for s in self.segments]).T
+
+    def sketches(self, codes: NDArray[np.uint8]) -> Scores:
+        """The unit vectors [rows, width] for which some rows of ``Segment.sketch`` stand."""
+        return _unit(decode(codes, self.basis.step))
 
     def exact_similarity(self, vectors: NDArray[np.float32], rows: NDArray[np.integer]) -> Scores:
         """Cosines [n, rows] of ``vectors`` [n, dim] to some rows' true embeddings, all from the library's mean."""
@@ -127,14 +141,16 @@ class Index:
         count = self.dataset.count_rows()
         if path.exists():
             with np.load(path) as saved:
-                if min(count, BASIS_SAMPLE) <= GROWTH * saved["sample"]:
-                    return Basis(saved["mean"], saved["directions"])
+                current = saved.get("format") == SKETCHES
+                if current and min(count, BASIS_SAMPLE) <= GROWTH * saved["sample"]:
+                    return Basis(saved["mean"], saved["directions"], float(saved["step"]))
             shutil.rmtree(self.folder)
         rows = np.unique(np.linspace(0, count - 1, min(count, BASIS_SAMPLE)).astype(np.int64))
         basis = Basis.of(self.embeddings(rows))
         self.folder.mkdir(parents=True, exist_ok=True)
         part = self.folder / f"basis.{os.getpid()}.part.npz"
-        np.savez(part, mean=basis.mean, directions=basis.directions, sample=len(rows))
+        facts = {"mean": basis.mean, "directions": basis.directions, "step": basis.step}
+        np.savez(part, format=SKETCHES, sample=len(rows), **facts)
         part.replace(path)
         return basis
 
@@ -147,7 +163,7 @@ class Index:
         part.mkdir(parents=True, exist_ok=True)
         count = fragment.count_rows()
         classes = fragment.schema.field("scores").type.list_size if "scores" in fragment.schema.names else 0
-        sketch = _new_matrix(part / "sketch.npy", np.float32, (count, self.basis.width))
+        sketch = _new_matrix(part / "sketch.npy", np.uint8, (count, self.basis.width))
         if classes:
             codes = _new_matrix(part / "codes.npy", np.uint8, (classes, count))
         owners, starts, ends, row = [], [], [], 0
@@ -192,8 +208,9 @@ class Index:
 class Basis:
     """The mean and the principal directions of an ear's embeddings in one library."""
 
-    def __init__(self, mean: Scores, directions: Scores):
+    def __init__(self, mean: Scores, directions: Scores, step: float):
         self.mean, self.directions = mean, directions  # [dim], [dim, width]
+        self.step = step  # unit of the codes
 
     @property
     def width(self) -> int:
@@ -201,15 +218,27 @@ class Basis:
 
     @classmethod
     def of(cls, embeddings: Scores) -> "Basis":
-        """Principal directions of ``embeddings`` [rows, dim] after each is centred and scaled to unit length."""
+        """Principal directions of ``embeddings`` [rows, dim] after each is centred and scaled to unit length.
+
+        They are turned among themselves, at random: no product changes, and all numbers of a sketch come to vary alike,
+        so that one step serves them all.
+        """
         mean = embeddings.mean(axis=0) * (len(embeddings) / (len(embeddings) + SHRINK))
         unit = _unit(embeddings - mean)
         _, vectors = np.linalg.eigh(unit.T @ unit)
-        return cls(mean, np.ascontiguousarray(vectors[:, ::-1][:, :SKETCH], np.float32))
+        principal = vectors[:, ::-1][:, :SKETCH]
+        turn, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((principal.shape[1],) * 2))
+        directions = np.ascontiguousarray(principal @ turn, np.float32)
+        furthest = float(np.quantile(np.abs(unit @ directions), 1 - BEYOND))
+        return cls(mean, directions, max(furthest, 1e-9) / REACH)
 
-    def sketch(self, embeddings: Scores) -> Scores:
-        """Unit sketches [rows, width] of ``embeddings`` [rows, dim]."""
-        return _unit(_unit(embeddings - self.mean) @ self.directions)
+    def project(self, embeddings: Scores) -> Scores:
+        """Unit vectors of ``embeddings`` [rows, dim] in the principal directions [rows, width], as long as that is."""
+        return _unit(embeddings - self.mean) @ self.directions
+
+    def sketch(self, embeddings: Scores) -> NDArray[np.uint8]:
+        """Codes [rows, width] of ``project``."""
+        return encode(self.project(embeddings), self.step)
 
 
 def _unit(vectors: Scores) -> Scores:

@@ -129,14 +129,19 @@ class Searcher:
         if not len(self.index):
             return Answer([], 0, "exact", 0.0)
         allowed = self._allowed(where, skip)
-        scored = [self._score(part) for part in parts]
+        scored = self._score(parts)
         wanted = sum(part.weight for part in parts if part.weight > 0)
-        total = sum((p.weight / wanted) * s.scores for p, s in zip(parts, scored, strict=True))
-        total = np.where(allowed, np.clip(total, 0, 1), 0).astype(np.float32)
+        total = np.zeros(len(self.index), np.float32)
+        for part, one in zip(parts, scored, strict=True):
+            total += np.float32(part.weight / wanted) * one.scores
+        np.clip(total, 0, 1, out=total)
+        if allowed is not None:
+            total *= allowed
         served_by = "exact"
-        if any(s.vector is not None for s in scored):
-            served_by = "exact" if len(total) <= SHORTLIST else "sketch"
-            self._refine(total, parts, scored, wanted, allowed)
+        if any(one.vector is not None for one in scored):
+            shortlist = max(SHORTLIST, 4 * limit)
+            served_by = "exact" if len(total) <= shortlist else "sketch"
+            self._refine(total, parts, scored, wanted, shortlist)
         if min_score is None:
             min_score = max(s.threshold for p, s in zip(parts, scored, strict=True) if p.weight > 0)
         runs = self.runs(total, limit, min_score, one_per_recording)
@@ -154,17 +159,26 @@ class Searcher:
 
     @dataclass(slots=True)
     class _Scored:
-        scores: Scores  # [rows]
         threshold: float
-        vector: Scores | None = None  # when scored by cosine
+        scores: Scores = field(default_factory=lambda: np.zeros(0, np.float32))  # [rows]
+        vector: Scores | None = None  # [dim], when scored by cosine
 
-    def _score(self, part: Part) -> "_Scored":
-        if part.vector is not None or part.path:
-            vector = self._example(part) if part.vector is None else part.vector
-            return self._by_vector(vector, LIKE_MIN_SCORE)
+    def _score(self, parts: Sequence[Part]) -> "list[_Scored]":
+        """The score of every window for each part; all that are scored by cosine in one scan."""
+        scored = [self._by_words(part) or self._by_cosine(part) for part in parts]
+        vectors = [one.vector for one in scored if one.vector is not None]
+        if vectors:
+            similar = iter(np.maximum(self.index.similarity(np.stack(vectors)), 0))
+            for one in scored:
+                if one.vector is not None:
+                    one.scores = next(similar)
+        return scored
+
+    def _by_words(self, part: Part) -> "_Scored | None":
+        """Scores of a sentence by the classes heard; None if the part has a place among the ear's vectors."""
         ear = self._ear()
-        if isinstance(ear, TextEar):
-            return self._by_vector(ear.embed_text([part.text])[0], ear.text_min_score)
+        if part.vector is not None or part.path or isinstance(ear, TextEar):
+            return None
         if not ear.classes:
             raise QueryError(
                 f"The ear {ear.name} does not understand words", "Search with --like FILE, or index with another --ear"
@@ -173,7 +187,16 @@ class Searcher:
 
         words = Words.for_classes(tuple(ear.classes))
         query = words.query(part.text)
-        return self._Scored(query.score(self.index.codes_of(query.classes), self._context), words.min_score)
+        return self._Scored(words.min_score, query.score(self.index.codes_of(query.classes), self._context))
+
+    def _by_cosine(self, part: Part) -> "_Scored":
+        ear = self._ear()
+        if part.vector is not None:
+            return self._Scored(LIKE_MIN_SCORE, vector=part.vector)
+        if part.path:
+            return self._Scored(LIKE_MIN_SCORE, vector=self._example(part))
+        assert isinstance(ear, TextEar)
+        return self._Scored(ear.text_min_score, vector=ear.embed_text([part.text])[0])
 
     @cached_property
     def _context(self) -> "Context":
@@ -182,9 +205,6 @@ class Searcher:
 
         starts = np.flatnonzero(np.diff(self.index.owner, prepend=-1))
         return Context(starts, len(self.index), self._ear().hop / self._ear().sample_rate)
-
-    def _by_vector(self, vector: Scores, threshold: float) -> "_Scored":
-        return self._Scored(np.maximum(self.index.similarity(vector), 0), threshold, vector)
 
     def _example(self, part: Part) -> Scores:
         """Mean embedding of an example: from the library when it holds the file, else by listening to it."""
@@ -211,17 +231,19 @@ class Searcher:
 
     def rows_of(self, id: str, start: float = 0.0, end: float | None = None) -> NDArray[np.integer]:
         """Rows of one recording whose middle lies in [start, end] seconds (the nearest row if none does)."""
-        if id not in self.index.ids:
+        if id not in self.index.ordinal:
             return np.zeros(0, int)
-        rows = np.flatnonzero(self.index.owner == self.index.ids.index(id))
+        rows = np.flatnonzero(self.index.owner == self.index.ordinal[id])
         middle = self.index.middle[rows]
         inside = rows[(middle >= start) & (middle <= (np.inf if end is None else end))]
         return inside if len(inside) else rows[[np.argmin(np.abs(middle - start))]]
 
-    def _refine(self, total: Scores, parts, scored, wanted: float, allowed) -> None:
+    def _refine(self, total: Scores, parts, scored, wanted: float, shortlist: int) -> None:
         """Replaces approximate cosines by exact ones in the best rows of ``total``, in place."""
-        short = np.argpartition(-total, SHORTLIST)[:SHORTLIST] if len(total) > SHORTLIST else np.arange(len(total))
-        short = np.sort(short[allowed[short]])
+        short = np.argpartition(total, -shortlist)[-shortlist:] if len(total) > shortlist else np.arange(len(total))
+        short = np.sort(short[total[short] > 0])  # the others are not allowed, or not wanted
+        if not len(short):
+            return
         vectors = [s.vector for s in scored if s.vector is not None]
         similar = iter(np.maximum(self.index.exact_similarity(np.stack(vectors), short), 0))
         exact = np.zeros(len(short), np.float32)
@@ -229,13 +251,16 @@ class Searcher:
             exact += (part.weight / wanted) * (s.scores[short] if s.vector is None else next(similar))
         total[short] = np.clip(exact, 0, 1)
 
-    def _allowed(self, where: str | None, skip: Sequence[str]) -> NDArray[np.bool_]:
-        ids = np.ones(len(self.index.ids), bool)
+    def _allowed(self, where: str | None, skip: Sequence[str]) -> NDArray[np.bool_] | None:
+        """Which rows may be returned; None where all may."""
+        if not where and not skip:
+            return None
+        ordinal = self.index.ordinal
+        ids = np.full(len(ordinal), not where)
         if where:
-            passing = set(self.store.recordings(where, columns=["id"])["id"].to_pylist())
-            ids &= np.array([id in passing for id in self.index.ids])
-        if skip:
-            ids &= np.array([id not in skip for id in self.index.ids])
+            passing = self.store.recordings(where, columns=["id"])["id"].to_pylist()
+            ids[[ordinal[id] for id in passing if id in ordinal]] = True
+        ids[[ordinal[id] for id in skip if id in ordinal]] = False
         return ids[self.index.owner]
 
     # --- from rows to stretches ------------------------------------------------------------------------------------

@@ -79,6 +79,8 @@ class Store:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path).expanduser().resolve()
+        self._kept: dict[str, tuple[frozenset[str], Any]] = {}  # tables that are read, and the versions there were
+        self._placed: dict[str, tuple[Any, pa.Table, dict[str, int]]] = {}  # rows of recordings by a key
         version = self.about.get("schema", SCHEMA_VERSION)
         if version > SCHEMA_VERSION:
             raise LibraryError(
@@ -182,6 +184,18 @@ class Store:
                 f"The table {folder} cannot be read ({_first_line(error)})", "Restore it from a backup or index again"
             ) from None
 
+    def _read(self, table: str):
+        """A table as it is now, for reading alone: kept open for as long as nobody writes to it."""
+        try:
+            versions = frozenset(os.listdir(self.path / f"{table}.lance" / "_versions"))
+        except OSError:
+            return None
+        before, dataset = self._kept.get(table, (None, None))
+        if versions != before:
+            dataset = self._open(table)
+            self._kept[table] = versions, dataset
+        return dataset
+
     def recordings(
         self, where: str | None = None, columns: list[str] | None = None, limit: int | None = None
     ) -> pa.Table:
@@ -190,7 +204,7 @@ class Store:
         Raises:
             QueryError: the filter cannot be understood; the message lists the columns.
         """
-        dataset = self._open("recordings")
+        dataset = self._read("recordings")
         if dataset is None:
             return RECORDINGS.empty_table().select(columns or RECORDINGS.names)
         try:
@@ -206,16 +220,22 @@ class Store:
     @property
     def edition(self) -> int:
         """Version of ``recordings``; it changes with every write. 0 while there is none."""
-        dataset = self._open("recordings")
+        dataset = self._read("recordings")
         return dataset.version if dataset is not None else 0
 
     def rows_by(self, key: str, values: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Rows of ``recordings`` whose ``key`` ("path" or "id") is among ``values``; one row for each value found."""
-        found: dict[str, dict[str, Any]] = {}
-        for chunk in _chunks(values, 500):
-            table = self.recordings(f"{key} IN ({', '.join(map(_quote, chunk))})")
-            found.update((row[key], row) for row in table.to_pylist())
-        return found
+        dataset = self._read("recordings")
+        if dataset is None:
+            return {}
+        known, table, places = self._placed.get(key, (None, None, {}))
+        if known is not dataset or table is None:
+            table = dataset.to_table()
+            places = {value: row for row, value in enumerate(table[key].to_pylist())}
+            self._placed[key] = dataset, table, places
+        found = [value for value in dict.fromkeys(values) if value in places]
+        rows = table.take(pa.array([places[value] for value in found], pa.int64()))
+        return dict(zip(found, rows.to_pylist(), strict=True))
 
     def living_ids(self, gone: set[str]) -> set[str]:
         """Content ids that some path other than ``gone`` still holds."""
@@ -264,7 +284,7 @@ class Store:
 
     def windows(self, ear: str):
         """The Lance dataset of an ear's windows, or None while the ear has heard nothing."""
-        return self._open(windows_table(ear))
+        return self._read(windows_table(ear))
 
     def append_windows(self, ear: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
         """Appends windows in one commit, streaming: memory does not grow with the number of batches."""
@@ -296,7 +316,7 @@ class Store:
         owned = set(self.recordings(columns=["id"])["id"].to_pylist())
         swept = 0
         for ear in self.ears:
-            dataset = self.windows(ear)
+            dataset = self._open(windows_table(ear))
             if dataset is None:
                 continue
             for chunk in _chunks(sorted(self.heard(ear) - owned), 500):
