@@ -21,7 +21,7 @@ from auricle.represent.unfused.stages import ALONE, Task, Teacher, Weighting, ps
 from auricle.train import Experiment, Optim, Recipe, Schedule, fit
 
 ARMS = ("random", "teacher", "student", "plain")
-SEEDS = 5
+SEEDS = 3
 MINI = Config(channels=16, width=256)
 CLUSTERS = {"paper": 1024, "mini": 64, "smoke": 4}
 
