@@ -17,16 +17,23 @@ class Command:
 
     The benchmark HEAR 2021, with an ear on local task folders: auricle evaluate hear --tasks DIR --ear NAME.
     Every ear side by side, on the bundled sounds: auricle evaluate ears.
+    Speaker verification: auricle evaluate voxceleb --data DIR --trials FILE --ear NAME.
     """
 
-    name: Annotated[Positional[str], option("RUN|NAME[@TAG]|hear|ears")]
-    """Folder of a run, or a system, or hear, or ears."""
+    name: Annotated[Positional[str], option("RUN|NAME[@TAG]|hear|ears|voxceleb")]
+    """Folder of a run, or a system, or hear, ears or voxceleb."""
 
     tasks: Annotated[Path | None, option("DIR")] = None
     """With hear: a folder of tasks, as the benchmark prepares them."""
 
+    data: Annotated[Path | None, option("DIR")] = None
+    """With voxceleb: the folder of VoxCeleb1."""
+
+    trials: Annotated[Path | None, option("FILE")] = None
+    """With voxceleb: a list of its trials, such as veri_test2.txt."""
+
     ear: Annotated[str | None, option("NAME[@TAG]")] = None
-    """With hear and ears: what is measured, as in auricle index --ear. (default: yamnet; every ear)"""
+    """With hear, ears and voxceleb: what is measured, as in auricle index --ear. (default: yamnet; every ear; ge2e)"""
 
     anywhere: Annotated[Anywhere, SHARED] = field(default_factory=Anywhere)
 
@@ -53,6 +60,8 @@ class Command:
     def measured(self) -> dict[str, float]:
         if self.name == "hear":
             return self.heard()
+        if self.name == "voxceleb":
+            return self.verified()
         from auricle.train.systems import measured, module, trained
 
         folder = Path(self.name).expanduser()
@@ -76,3 +85,12 @@ class Command:
         return {
             f"{task}/{score}": value for task, of in found.items() for score, value in of.items() if score != "chosen"
         }
+
+    def verified(self) -> dict[str, float]:
+        """Error rates of the ear on a list of trials."""
+        from auricle.cli.output import say
+        from auricle.train.voxceleb import run
+
+        if self.data is None or self.trials is None:
+            raise AuricleError("voxceleb needs the recordings and a list of trials", "Add --data DIR --trials FILE")
+        return run(self.ear or "ge2e", self.data, self.trials, tell=say)

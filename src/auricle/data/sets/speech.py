@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import NamedTuple
 
 from auricle.data.manifest import Manifest
 from auricle.errors import DataError
@@ -45,6 +46,53 @@ def voxceleb1(root: Path) -> Manifest:
         split = ("train", "valid", "test")[int(part) - 1]
         found.append({"path": above + path, "labels": [speaker], "source": f"{speaker}/{video}", "split": split})
     return Manifest.from_rows(found, root)
+
+
+class Trial(NamedTuple):
+    """Two recordings of VoxCeleb1, and whether they are of one speaker."""
+
+    same: bool
+    enrol: str  # below the set's folder
+    test: str
+
+
+def voxceleb1_trials(root: Path, listed: Path) -> list[Trial]:
+    """A trial list as its authors publish it: lines of ``1`` or ``0`` and two of ``SPEAKER/VIDEO/NUMBER.wav``.
+
+    Raises:
+        DataError: it cannot be read, or a line of it is something else.
+    """
+    above = "wav/" if (root / "wav").is_dir() else ""
+    try:
+        lines = listed.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{listed} cannot be read: {error}", "Name a trial list, such as veri_test2.txt") from error
+    trials = []
+    for number, line in enumerate(lines, 1):
+        match line.split():
+            case [("0" | "1") as same, enrol, test] if enrol.count("/") == test.count("/") == 2:
+                trials.append(Trial(same == "1", above + enrol, above + test))
+            case []:
+                pass
+            case _:
+                problem = f"{listed}, line {number}: {line!r} is no trial"
+                raise DataError(problem, "A line is 1 or 0 and two of SPEAKER/VIDEO/NUMBER.wav")
+    if {trial.same for trial in trials} != {True, False}:
+        raise DataError(f"{listed} has no trials of both kinds", "Name a trial list, such as veri_test2.txt")
+    return trials
+
+
+def voxceleb1_sexes(root: Path) -> dict[str, str]:
+    """Each speaker's sex, ``m`` or ``f``, by ``vox1_meta.csv``; nothing where that is not there."""
+    table = root / "vox1_meta.csv"
+    if not table.is_file():
+        return {}
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    try:
+        return {row["VoxCeleb1 ID"]: row["Gender"] for row in rows}
+    except KeyError as error:
+        raise DataError(f"{table} has no column {error}", "Use the file as its authors publish it") from error
 
 
 def starss(root: Path) -> Manifest:
