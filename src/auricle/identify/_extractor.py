@@ -23,7 +23,8 @@ class Architecture:
     pool: int = 20  # frames averaged into one
     exponent: float = 1.0  # of the magnitudes
     normalise: bool = False  # the largest magnitude to 1
-    channels: int = 64  # of the first stage
+    stem: int = 64  # channels of the first convolution
+    widths: tuple[int, ...] = (64, 128, 256, 512)  # of the stages, inside bottlenecks; four times as many outside
     depths: tuple[int, ...] = (3, 4, 6, 3)
     ibn: bool = True
     rectified: bool = False  # see auricle.nn.resnet_ibn.Bottleneck
@@ -38,7 +39,7 @@ class Extractor(nn.Module):
         self.config = config
         self.sample_rate = config.sample_rate
         self.front_end = ConstantQ(config.sample_rate, config.hop, config.low, config.octaves, 12)
-        self.backbone = ResNetIBN(config.channels, config.depths, config.ibn, config.rectified)
+        self.backbone = ResNetIBN(config.stem, config.widths, config.depths, config.ibn, config.rectified)
         self.pooling = GeM(config.power)
 
     def spectrogram(self, wave: Tensor) -> Tensor:
@@ -49,7 +50,7 @@ class Extractor(nn.Module):
         return functional.avg_pool1d(self.front_end(wave).transpose(1, 2), self.config.pool)
 
     def features(self, spectrogram: Tensor) -> Tensor:
-        """Features [batch, 32 * channels] of a ``spectrogram`` [batch, bins, frames]."""
+        """Features [batch, backbone.dim] of a ``spectrogram`` [batch, bins, frames]."""
         if self.config.normalise:
             spectrogram = spectrogram / (spectrogram.amax(dim=(1, 2), keepdim=True) + 1e-6)
         if self.config.exponent != 1:

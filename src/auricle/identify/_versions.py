@@ -111,39 +111,58 @@ class Tracks:
         return self.parts[self.epoch % len(self.parts)][index]
 
 
-class Spectrograms:
-    """Spectrograms that lie ready, in batches of ``groups`` works with ``each`` versions.
+class Pictures:
+    """Works to learn on, performed anew in every epoch: ``{"spectrogram": [bins, frames], "target", "index"}``.
 
-    Items are ``{"spectrogram": [bins, frames], "target", "index"}``.
+    A map-style data set with a sampler: batches of ``groups`` works with ``each`` performances, which begin at about
+    the same place of the work. At first they are easy, for a network that hears only hard ones learns nothing.
 
     Args:
-        spectrograms: [versions, bins, frames].
-        works: [versions], numbers from 0.
+        works: the works.
+        rate: frames a second.
+        frames: length of a spectrogram.
         groups, each: of a batch.
-        seed: of the order.
-        frames: length of the cut that is taken from anywhere; None for all.
+        seed: of everything that is drawn.
+        ramp: batches until performances are as free as they get.
+        manner: how free that is.
     """
 
+    EASY = 0.1  # of the way, at first
+
     def __init__(
-        self, spectrograms: Tensor, works: NDArray[np.int64], groups: int, each: int, seed: int = 0,
-        frames: int | None = None,
-    ):  # fmt: skip
-        self.spectrograms, self.works, self.seed = spectrograms, works, seed
-        self.frames = frames or spectrograms.shape[-1]
-        self.sampler = grouped(works, groups, each, seed)
-        self.epoch = 0
+        self,
+        works: Sequence[_works.Work],
+        rate: float,
+        frames: int,
+        groups: int,
+        each: int,
+        seed: int = 0,
+        ramp: int = 0,
+        manner: _works.Manner = _works.FREE,
+    ):
+        self.works, self.rate, self.frames, self.each = works, rate, frames, each
+        self.seed, self.ramp, self.manner = seed, ramp, manner
+        self.sampler = grouped(np.arange(len(self)) // each, groups, each, seed)
+        self.set_epoch(0)
 
     def __len__(self) -> int:
-        return len(self.works)
+        return len(self.works) * self.each
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
+        batches = epoch * len(self.sampler) / (self.sampler.groups * self.each)
+        self.freedom = min(1.0, self.EASY + batches / self.ramp) if self.ramp else 1.0
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        spare = self.spectrograms.shape[-1] - self.frames
-        first = int(np.random.default_rng((self.seed, self.epoch, index)).integers(spare + 1))
-        cut = self.spectrograms[index, :, first : first + self.frames].float()
-        return {"spectrogram": cut, "target": int(self.works[index]), "index": index}
+        place = index // self.each
+        work, shared = self.works[place], np.random.default_rng((self.seed, self.epoch, place, 0))
+        own = np.random.default_rng((self.seed, self.epoch, index, 1))
+        beats = self.frames / self.rate * 100 / 60  # about as many as are heard
+        start = shared.uniform(0, max(0.01, work.beats - beats)) + self.freedom * own.uniform(-4, 4)
+        start = float(np.clip(start, 0, work.beats - 1))
+        manner = self.manner.eased(self.freedom)
+        drawn = _works.picture(work, int(own.integers(1 << 40)), self.rate, self.frames, manner, start)
+        return {"spectrogram": drawn, "target": place, "index": index}
 
 
 @cache

@@ -174,64 +174,145 @@ class Manner:
     substituted: float = 0.15  # share of chords
     accompaniments: tuple[str, ...] = ("block", "arpeggio", "stride", "drone", "none")
 
+    def eased(self, share: float) -> "Manner":
+        """The same, as much nearer to the score as ``share``, in [0, 1], says: 0 changes little but the key."""
+        low, high = self.tempo
+        middle = (low * high) ** 0.5
+        loud, soft = self.noise
+        return Manner(
+            self.transposition,
+            (middle * (low / middle) ** share, middle * (high / middle) ** share),
+            self.tuning * (0.25 + 0.75 * share),
+            (soft - 5 - (soft - 5 - loud) * share, soft),
+            self.dropped * share,
+            self.substituted * share,
+            self.accompaniments if share > 0.3 else ("drone", "none"),
+        )
+
 
 FREE = Manner()
 
 
-def perform(
-    work: Work, seed: int, rate: int, seconds: float | None = None, manner: Manner = FREE, start: float = 0.0
-) -> Waveform:
-    """Plays ``work`` from its beat ``start`` on, at most ``seconds``: float32 [samples], peak 0.5 to 0.9.
+class Part(NamedTuple):
+    """What one instrument plays: times, lengths (s), MIDI numbers and levels of its notes [notes, 4]."""
+
+    timbre: Timbre
+    notes: NDArray[np.float64]
+
+
+def played(
+    work: Work, rng: np.random.Generator, seconds: float | None = None, manner: Manner = FREE, start: float = 0.0
+) -> tuple[list[Part], float]:
+    """What a performer makes of ``work``: melody and accompaniment, and how many seconds they last.
 
     Args:
         work: what to play.
-        seed: of everything that the performer chooses.
-        rate: samples a second.
+        rng: draws all that the performer chooses.
         seconds: the length; a shorter work begins again. None for the whole work.
         manner: how free the performer is.
+        start: the beat to begin at.
     """
-    rng = np.random.default_rng((seed, 1))
     beat = 60 / rng.uniform(*manner.tempo)
     shift = rng.integers(-manner.transposition, manner.transposition + 1) + rng.uniform(-1, 1) * manner.tuning
     whole = (work.beats - start) * beat if seconds is None else seconds
-    out = np.zeros(int((whole + 3) * rate), np.float32)
-    lead, backing = Timbre.drawn(rng), Timbre.drawn(rng)
     octave = int(rng.choice([-12, 0, 0, 12]))
     style = manner.accompaniments[rng.integers(len(manner.accompaniments))]
     loudness = rng.uniform(0.25, 0.8)  # of the accompaniment
     grace, repeat = rng.uniform(0, 0.15), rng.uniform(0, 0.15)
-
-    def play(at: float, beats: float, pitch: float, timbre: Timbre, level: float) -> None:
-        begin = int(max(0.0, at * beat + rng.normal(0, 0.008)) * rate)
-        wave = tone(pitch + shift, beats * beat * 0.95, timbre, rate)
-        wave = wave[: max(0, len(out) - begin)]
-        out[begin : begin + len(wave)] += level * wave
-
+    melody, harmony = [], []
     for begin in np.arange(-start, whole / beat, work.beats):
         for note in work.notes:
-            at = begin + note.start
+            at, pitch = begin + note.start, note.pitch + octave
             if not 0 <= at < whole / beat or rng.random() < manner.dropped:
                 continue
-            pitch = note.pitch + octave
             if rng.random() < grace:
-                play(at, 0.2, pitch + rng.choice([-2, -1, 1, 2]), lead, 0.6)
+                melody.append((at, 0.2, pitch + rng.choice([-2, -1, 1, 2]), 0.6))
             if note.beats >= 1 and rng.random() < repeat:
-                play(at, note.beats / 2, pitch, lead, 1.0)
-                play(at + note.beats / 2, note.beats / 2, pitch, lead, 0.8)
+                half = note.beats / 2
+                melody += [(at, half, pitch, 1.0), (at + half, half, pitch, 0.8)]
             else:
-                play(at, note.beats, pitch, lead, rng.uniform(0.7, 1.0))
+                melody.append((at, note.beats, pitch, rng.uniform(0.7, 1.0)))
         for chord in work.chords:
             at = begin + chord.start
             if 0 <= at < whole / beat and style != "none":
                 tones = chord.tones
                 if rng.random() < manner.substituted:  # its parallel a third below
                     tones = ((tones[0] - (3 if (tones[1] - tones[0]) % 12 == 4 else 4)) % 12, *tones[:2])
-                for when, beats, pitch in _accompany(style, tones, chord.beats):
-                    play(at + when, beats, pitch, backing, loudness)
-    wave = out[: int(whole * rate)]
-    power = max(float(np.mean(np.square(wave))), 1e-9)
-    wave += np.sqrt(power * 10 ** (-rng.uniform(*manner.noise) / 10)) * _coloured(rng, len(wave))
-    return (rng.uniform(0.5, 0.9) * wave / max(float(np.abs(wave).max()), 1e-9)).astype(np.float32)
+                harmony += [(at + when, beats, p, loudness) for when, beats, p in _accompany(style, tones, chord.beats)]
+    parts = []
+    for notes in (melody, harmony):
+        table = np.array(notes or np.zeros((0, 4)), float) * (beat, 0.95 * beat, 1, 1) + (0, 0, shift, 0)
+        table[:, 0] = np.maximum(0, table[:, 0] + rng.normal(0, 0.008, len(table)))
+        parts.append(Part(Timbre.drawn(rng), table))
+    return parts, whole
+
+
+def perform(
+    work: Work, seed: int, rate: int, seconds: float | None = None, manner: Manner = FREE, start: float = 0.0
+) -> Waveform:
+    """Plays ``work`` with noise: float32 [samples] at ``rate`` Hz, peak 0.5 to 0.9; see ``played``."""
+    rng = np.random.default_rng((seed, 1))
+    parts, whole = played(work, rng, seconds, manner, start)
+    out = np.zeros(int(whole * rate), np.float32)
+    for timbre, notes in parts:
+        for at, length, pitch, level in notes:
+            begin = int(at * rate)
+            wave = tone(pitch, length, timbre, rate)[: max(0, len(out) - begin)]
+            out[begin : begin + len(wave)] += level * wave
+    power = max(float(np.mean(np.square(out))), 1e-9)
+    out += np.sqrt(power * 10 ** (-rng.uniform(*manner.noise) / 10)) * _coloured(rng, len(out))
+    return (rng.uniform(0.5, 0.9) * out / max(float(np.abs(out).max()), 1e-9)).astype(np.float32)
+
+
+LOWEST, BINS = 24, 84  # MIDI number of C1, semitones
+
+
+def picture(
+    work: Work, seed: int, rate: float, frames: int, manner: Manner = FREE, start: float = 0.0
+) -> NDArray[np.float32]:
+    """About the constant-Q magnitudes [84, frames] of a performance, without any sound: a thousand times as fast.
+
+    Partials add up, and time is blurred as the long windows of low bins blur it. See ``perform``.
+
+    Args:
+        rate: frames a second.
+        frames: how many.
+    """
+    rng = np.random.default_rng((seed, 1))
+    parts, _ = played(work, rng, frames / rate, manner, start)
+    total = np.zeros((BINS, frames), np.float32)
+    for timbre, notes in parts:
+        if not len(notes):
+            continue
+        pitches = notes[:, 2] - LOWEST
+        offset = float(pitches[0] - np.floor(pitches[0]))  # of the tuning, the same for all
+        roll = np.zeros((BINS + 12, frames), np.float32)
+        time = np.arange(frames) / rate
+        for at, length, pitch, level in notes:
+            row, first = int(np.floor(pitch - LOWEST)), int(at * rate)
+            last = min(frames, int((at + length) * rate) + 1)
+            if 0 <= row < len(roll) and first < last:
+                decay = np.exp(-time[: last - first] / timbre.decay)
+                roll[row, first:last] += level * (timbre.sustain + (1 - timbre.sustain) * decay)
+        partials = np.zeros((BINS, len(roll)), np.float32)
+        for order, strength in enumerate(timbre.partials, 1):
+            place = 12 * np.log2(order) + offset
+            low = int(np.floor(place))
+            for step in (-1, 0, 1, 2):  # a Hann window reaches into the neighbours
+                near = strength * max(0.0, 1 - abs(low + step - place) / 1.7)
+                partials += near * np.eye(BINS, len(roll), -(low + step), dtype=np.float32)
+        total += partials @ roll
+    total *= 2.0 ** (-np.arange(BINS, dtype=np.float32)[:, None] / 24)  # the root of the windows' lengths
+    for octave in range(4):  # 0.52 s in the lowest octave, 0.07 s in the fourth
+        width = round(0.4 / 2**octave * rate)
+        if width > 1:
+            rows = slice(12 * octave, 12 * octave + 12)
+            sums = np.cumsum(np.pad(total[rows], ((0, 0), (width // 2 + 1, width - width // 2 - 1)), "edge"), axis=1)
+            total[rows] = (sums[:, width:] - sums[:, :-width])[:, :frames] / width if frames else total[rows]
+    noise = rng.rayleigh(1, total.shape) * np.linspace(rng.uniform(0.2, 2), rng.uniform(0.2, 2), BINS)[:, None]
+    level = np.sqrt(np.mean(np.square(total))) * 10 ** (-rng.uniform(*manner.noise) / 20)
+    colour = np.exp(np.interp(np.arange(BINS), np.linspace(0, BINS, 6), rng.normal(0, 0.4, 6)))[:, None]
+    return ((total + level * noise) * colour).astype(np.float32)
 
 
 def _accompany(style: str, tones: tuple[int, ...], beats: float) -> Sequence[tuple[float, float, int]]:

@@ -60,34 +60,39 @@ class Bottleneck(nn.Module):
 
 
 class ResNetIBN(nn.Module):
-    """Pictures [batch, 1, height, width] to maps [batch, 32 * channels, about height / 16, about width / 16].
+    """Pictures [batch, 1, height, width] to maps [batch, 4 * widths[-1], about height / 16, about width / 16].
 
     IBN-a in all stages but the last, which keeps the resolution of the one before it.
 
     Args:
-        channels: of the first stage inside its bottlenecks: 64 in ResNet-50; every stage has twice as many.
-        depths: bottlenecks of the four stages.
+        stem: channels of the first convolution.
+        widths: channels inside the bottlenecks of each stage.
+        depths: bottlenecks of each stage.
         ibn: False for batch normalisation only.
         rectified: see ``Bottleneck``.
     """
 
     def __init__(
-        self, channels: int = 64, depths: Sequence[int] = (3, 4, 6, 3), ibn: bool = True, rectified: bool = False
+        self,
+        stem: int = 64,
+        widths: Sequence[int] = (64, 128, 256, 512),
+        depths: Sequence[int] = (3, 4, 6, 3),
+        ibn: bool = True,
+        rectified: bool = False,
     ):
         super().__init__()
         self.stem = nn.Sequential(
-            nn.Conv2d(1, channels, 7, stride=2, padding=3, bias=False),
-            nn.BatchNorm2d(channels),
+            nn.Conv2d(1, stem, 7, stride=2, padding=3, bias=False),
+            nn.BatchNorm2d(stem),
             nn.ReLU(),
             nn.MaxPool2d(3, stride=2, padding=1),
         )
-        stages, into = [], channels
-        for stage, (depth, stride) in enumerate(zip(depths, (1, 2, 2, 1), strict=True)):
+        stages, into = [], stem
+        for stage, (width, depth, stride) in enumerate(zip(widths, depths, (1, 2, 2, 1), strict=True)):
             blocks = []
             for block in range(depth):
-                inner = channels * 2**stage
-                blocks.append(Bottleneck(into, inner, 1 if block else stride, ibn and stage < 3, rectified))
-                into = EXPANSION * inner
+                blocks.append(Bottleneck(into, width, 1 if block else stride, ibn and stage < 3, rectified))
+                into = EXPANSION * width
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.Sequential(*stages)
         self.dim = into
