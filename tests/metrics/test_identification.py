@@ -64,3 +64,23 @@ def test_what_cannot_be_judged_is_refused():
         identification.error_rates([1, 2], [True])
     with pytest.raises(ValueError, match="similarity of 3"):
         identification.group_ranks(np.ones((2, 2)), [1, 1, 2])
+
+
+def test_as_norm_by_loops():
+    rng = np.random.default_rng(0)
+    scores, enrol, test = rng.standard_normal(5), rng.standard_normal((5, 12)), rng.standard_normal((5, 12))
+    for top in (4, 300):
+        expected = []
+        for score, one, other in zip(scores, enrol, test, strict=True):
+            sides = [np.sort(side)[::-1][:top] for side in (one, other)]
+            expected.append(np.mean([(score - side.mean()) / side.std() for side in sides]))
+        assert identification.as_norm(scores, enrol, test, top) == pytest.approx(np.array(expected))
+
+
+def test_as_norm_takes_what_a_side_adds_to_every_score():
+    rng = np.random.default_rng(0)
+    scores, enrol, test = rng.standard_normal(5), rng.standard_normal((5, 20)), rng.standard_normal((5, 20))
+    plain = identification.as_norm(scores, enrol, test)
+    assert identification.as_norm(scores + 3, enrol + 3, test + 3) == pytest.approx(plain)
+    with pytest.raises(ValueError, match="cohort"):
+        identification.as_norm(scores, enrol[:, :1], test)
