@@ -1,5 +1,6 @@
 """What the systems that recognise works share: variations of spectrograms, training sets of versions, evaluation."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -225,6 +226,18 @@ def public(name: str, root: str | PathLike[str] | None = None) -> Manifest:
         raise DataError(f"{name} is no set of versions", f"Known are {', '.join(PUBLIC)}")
     manifest = sets.load(name, root)
     return sounding(manifest.split("test") if name == "shs100k" else manifest)
+
+
+def on_public_sets(measured: Callable[[Manifest], dict[str, float]]) -> dict[str, float]:
+    """What ``measured`` gives of every public set that lies in ``$AURICLE_DATA``, as ``covers80/map``.
+
+    Raises:
+        DataError: none does.
+    """
+    held = [name for name in PUBLIC if (Path(os.environ.get("AURICLE_DATA", "")) / name).is_dir()]
+    if not held:
+        raise DataError("No public set of versions is known", f"Set AURICLE_DATA to the folder above {PUBLIC[0]}")
+    return {f"{name}/{metric}": value for name in held for metric, value in measured(public(name)).items()}
 
 
 def sounding(manifest: Manifest) -> Manifest:

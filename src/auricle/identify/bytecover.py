@@ -207,15 +207,23 @@ def load(tag: str = "", *, path: str | PathLike[str] | None = None) -> Model:
     return filled(lambda: Model(Config(rectified=True)), lambda: from_orfium(state), path, "a ByteCover")
 
 
-def evaluate(model: Model, manifest: Manifest) -> dict[str, float]:
+def evaluate(model: Model, manifest: Manifest | None = None) -> dict[str, float]:
     """How well whole tracks find each other by cosine: ``map``, ``p1``, ``p10``, ``mr1``.
 
     Args:
         model: put into evaluation mode.
-        manifest: recordings whose labels are the works, as ``_versions.public("covers80", root)`` gives them.
+        manifest: recordings whose labels are the works, as ``_versions.public("covers80", root)`` gives them. None for
+            every public set in ``$AURICLE_DATA``, as ``covers80/map``.
+
+    Raises:
+        DataError: there is no such set.
     """
-    tracks = np.concatenate(_versions.embedded(model.eval().embed, manifest, model.sample_rate))
-    return _versions.ranking(_versions.cosine(tracks, tracks), _versions.works_of(manifest))
+
+    def measured(manifest: Manifest) -> dict[str, float]:
+        tracks = np.concatenate(_versions.embedded(model.eval().embed, manifest, model.sample_rate))
+        return _versions.ranking(_versions.cosine(tracks, tracks), _versions.works_of(manifest))
+
+    return _versions.on_public_sets(measured) if manifest is None else measured(manifest)
 
 
 # --- the claim in miniature -------------------------------------------------------------------------------------------
