@@ -32,6 +32,7 @@ SMALL: dict[str, dict[str, Any]] = {  # architectures of systems whose default i
     "mert": {"layers": 2, "width": 48, "heads": 3, "hidden": 96, "channels": 24, "kernel": 16, "groups": 4},
     "unfused": {"channels": 8, "width": 64},
     "bag_of_codes": {"hidden": 32, "codes": 16, "head": 32},
+    "multitask_music_ssl": {"channels": (8,) * 8, "width": 16},
 }
 PRESETS = {"paper", "mini", "smoke"}
 EXPERIMENT = ("ARMS", "PRESETS", "claims", "replicate")
