@@ -23,3 +23,14 @@ settings.load_profile("auricle")
 def _no_user_library(tmp_path_factory, monkeypatch):
     """No test reads or writes the user's own library; weights stay in the user's cache, they are large."""
     monkeypatch.delenv("AURICLE_LIBRARY", raising=False)
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Torch on one thread: small networks are ten times slower on two, which wait for each other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

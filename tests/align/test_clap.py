@@ -24,14 +24,7 @@ pytest.importorskip("transformers")
 from auricle.align import clap  # noqa: E402
 from tests.align.tiny_clap import SENTENCES, build  # noqa: E402
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """A network this small is ten times slower on two threads, which wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,11 @@ pytest.importorskip("torch", reason="the extra [train] is not installed")
 pytest.importorskip("transformers", reason="the extra [train] is not installed")
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.filterwarnings("default")
 def test_clap_listens_beside_the_first_ear(library, sounds, tmp_path):
-    import torch
     from tests.align.tiny_clap import build
 
-    torch.set_num_threads(1)
     folder = build(tmp_path / "tiny-clap")
     clap = Library(library.path, ear=f"clap={folder}")
     with pytest.raises(LibraryError, match="has not listened here"):

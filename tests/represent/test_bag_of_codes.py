@@ -13,12 +13,7 @@ from auricle.represent import bag_of_codes as bag  # noqa: E402
 SMALL = bag.Config(bands=32, hidden=24, waist=4, codes=6, head=16)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def waves(count: int = 6, seconds: float = 1.3) -> torch.Tensor:

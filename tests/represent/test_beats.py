@@ -22,12 +22,7 @@ SMALL = Config(width=32, layers=2, heads=4, hidden=64, patch_width=24, kernel=16
 NEAR = {"rtol": 1e-4, "atol": 1e-4}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def wave() -> torch.Tensor:

@@ -21,12 +21,7 @@ LARGE = dataclasses.replace(SMALL, norm_first=True)
 NEAR = {"rtol": 1e-4, "atol": 1e-5}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def hubert(norm_first: bool) -> torch.nn.Module:

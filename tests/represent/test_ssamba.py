@@ -16,12 +16,7 @@ SMALL = ssamba.Config(width=16, layers=2, state=4, bands=32, frames=96)
 NEAR = {"rtol": 1e-4, "atol": 1e-4}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def mel() -> torch.Tensor:

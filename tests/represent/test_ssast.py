@@ -20,12 +20,7 @@ MASKED = torch.tensor([[1, 2, 5, 7, 8, 11], [3, 4, 5, 6, 9, 10]])
 SMALL = ssast.Config(width=16, layers=1, heads=2, hidden=32, bands=32, frames=96)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def mel(kind: str) -> torch.Tensor:

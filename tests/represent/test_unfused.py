@@ -17,12 +17,7 @@ SMALL = unfused.Config(bands=16, channels=8, width=32, dropout=0.0)
 NEAR = {"rtol": 1e-4, "atol": 1e-5}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def mel() -> torch.Tensor:

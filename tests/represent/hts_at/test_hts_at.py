@@ -24,12 +24,7 @@ SMALL = Config(width=8, depths=tuple(SIZES["depths"]), heads=HEADS)
 TINY = Config(width=8, depths=(1, 2), heads=(1, 2), size=32, bands=16, seconds=1.0, sample_rate=8000, high=4000.0)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def official_state() -> dict[str, torch.Tensor]:

@@ -16,12 +16,7 @@ from tests.represent.panns.test_panns_model import official_state  # noqa: E402
 TINY = Config(channels=(4, 8), kernel=5, embedding=16, sample_rate=8000, fft=256, hop=80, high=4000.0)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -23,12 +23,7 @@ SMALL = Config(width=64, layers=3, heads=1, hidden=256)
 TINY = Config(width=16, layers=1, heads=2, hidden=32, bands=32, frames=46, drop_columns=1, drop_rows=0)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def official_state(config: Config = SMALL, classes: int = 5) -> dict[str, torch.Tensor]:
