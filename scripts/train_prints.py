@@ -11,6 +11,7 @@ One thread; the time is that of training alone. The run goes on where it was sto
 
 import argparse
 import io
+import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -251,7 +252,7 @@ def trained(train: Sequence[Track], held_out: Sequence[Track], noises, minutes: 
     while (spent := time.monotonic() - begun) < 60 * minutes:
         share = spent / (60 * minutes)
         for group in optimiser.param_groups:
-            group["lr"] = LR * min(1.0, (step + 1) / WARMUP) * (0.01 + 0.99 * np.cos(np.pi / 2 * share) ** 2)
+            group["lr"] = LR * min(1.0, (step + 1) / WARMUP) * (0.01 + 0.99 * math.cos(math.pi / 2 * share) ** 2)
         batch = torch.utils.data.default_collate([pairs[step * BATCH + i] for i in range(BATCH)])
         parts = task.training_step(batch)
         optimiser.zero_grad()

@@ -1,7 +1,7 @@
 """MoCo fingerprints: which recording is heard, and where in it, whatever noise, room, codec, speed or pitch it has.
 
 Yu, Du, Zhu, Ma, "Contrastive Unsupervised Learning for Audio Fingerprinting", 2020, arXiv 2010.13540. A moment of a
-track and a distorted version of it are to have the same print, and moments of other tracks other ones: momentum contrast
+track and a distorted version of it are to have the same print, moments of other tracks other ones: momentum contrast
 (He et al., CVPR 2020) with a queue of keys of other tracks, and with changes of speed and pitch among the distortions.
 
     waveform [17152 + 4096 (k - 1)] at 8 kHz
@@ -16,7 +16,7 @@ query time, when a clip is read as if it had been played faster, slower, higher 
 
 Deviations: of the paper's encoder and constants little is published. Encoder, input and the length of a segment are
 after NAFP (Chang et al., ICASSP 2021, arXiv 2010.11910), with 24 bands an octave in place of mel bands, so that pitch
-is a shift, with ReLU in place of ELU, 2.1 s in place of 1 s, and one gain and offset for each channel in the norms. NAFP
+is a shift, with ReLU in place of ELU, 2.1 s in place of 1 s, and norms with a gain and an offset per channel. NAFP
 brings a batch to its own loudest value, which makes prints depend on their neighbours; here each window has its own
 level. Views are made of band powers (``views``), which costs a thousandth of distorting sound. Keys of the query's own
 track are not held against it, for music repeats itself.

@@ -26,6 +26,7 @@ MARGIN = 12  # bands above and below those, half an octave
 SEMITONE = 2  # bands
 TOP = 3900.0  # Hz, middle of the highest band
 WINDOW = FFT + (FRAMES - 1) * HOP  # samples: 2.1 s
+SILENT = 1e-9  # power of a band, with samples in [-1, 1]
 STEP = 16  # frames between windows: 0.5 s
 
 

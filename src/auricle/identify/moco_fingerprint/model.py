@@ -19,7 +19,6 @@ from auricle.identify.moco_fingerprint.views import MILD, Views, distorted
 from auricle.train import Task
 
 FLOOR = 1e-6  # of the loudest band and moment: -60 dB
-SILENT = 1e-9  # power of a band, with samples in [-1, 1] and frames of 1024
 
 
 @dataclass(frozen=True)
@@ -65,13 +64,13 @@ class Encoder(nn.Module):
 
     def forward(self, power: Tensor) -> Tensor:
         loudest = power.amax((1, 2), keepdim=True)
-        level = (power + FLOOR * loudest + 1e-20).log()
+        level = (power + FLOOR * loudest + 1e-12).log()
         level = level - level.mean((1, 2), keepdim=True)
         level = level / (level.square().mean((1, 2), keepdim=True) + 1e-4).sqrt()
         x = self.trunk(level[:, None]).flatten(2)
         x = self.encode(nn.functional.elu(self.divide(x)))[..., 0]
         x = x / (x.square().sum(1, keepdim=True) + 1e-12).sqrt()
-        return x * (loudest[:, 0] > SILENT)
+        return x * (loudest[:, 0] > front_end.SILENT)
 
 
 class Model(nn.Module):
