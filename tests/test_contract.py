@@ -33,6 +33,7 @@ SMALL: dict[str, dict[str, Any]] = {  # architectures of systems whose default i
     "unfused": {"channels": 8, "width": 64},
     "bag_of_codes": {"hidden": 32, "codes": 16, "head": 32},
     "multitask_music_ssl": {"channels": (8,) * 8, "width": 16},
+    "modnet": {"filters": 24, "modulations": 4, "blocks": (8, 8, 8, 8), "hidden": 32},
 }
 PRESETS = {"paper", "mini", "smoke"}
 EXPERIMENT = ("ARMS", "PRESETS", "claims", "replicate")
