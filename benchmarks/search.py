@@ -33,11 +33,12 @@ from _common import AURICLE, DEMO, Report, arguments, cores, index, run, timed
 from auricle.audio import stream
 from auricle.errors import AudioError
 from auricle.library import Library, Part, codes
-from auricle.library.index import Index, matrix
+from auricle.library.index import Index
 from auricle.library.ingest import COMMIT_WINDOWS
 from auricle.library.listen import TagSummary, hear_blocks, open_ear
 from auricle.library.pool import ONE_THREAD
 from auricle.library.store import RECORDINGS, Store, ear_schema, windows_table
+from auricle.library.vectors import matrix
 
 EAR = "yamnet"
 LIMITS = {100_000: 30.0, 1_000_000: 60.0}  # windows -> most milliseconds, p50

@@ -37,7 +37,7 @@ SMALL: dict[str, dict[str, Any]] = {  # architectures of systems whose default i
 }
 PRESETS = {"paper", "mini", "smoke"}
 EXPERIMENT = ("ARMS", "PRESETS", "claims", "replicate")
-SMOKE = 60.0  # seconds a smoke may take on two cores
+SMOKE = 120.0  # seconds of two cores' time together that a smoke may take
 
 
 def module_of(name: str) -> Any:
@@ -233,9 +233,9 @@ def test_smoke(name, tmp_path):
         pytest.skip(f"{name} has no experiment")
     from auricle.train.replicate import run
 
-    begun = time.monotonic()
+    begun = time.process_time()  # a busy machine is no slower experiment
     result = run(name, "smoke", folder=tmp_path)
-    assert time.monotonic() - begun < SMOKE
+    assert time.process_time() - begun < SMOKE
     assert set(result["arms"]) == set(module.ARMS)
     values = [metric["mean"] for arm in result["arms"].values() for metric in arm.values()]
     assert values

@@ -57,9 +57,9 @@ def test_the_cache_can_be_deleted(library):
 
     first = Index(library.store, library.ear)
     vector = first.embeddings(np.array([0]))[0]
-    scores = first.similarity(vector[None])
+    (scores,) = first.similarity([vector])
     shutil.rmtree(library.path / "cache")
-    np.testing.assert_array_equal(Index(library.store, library.ear).similarity(vector[None]), scores)
+    np.testing.assert_array_equal(Index(library.store, library.ear).similarity([vector])[0], scores)
 
 
 def test_shortlist_recall_on_clustered_vectors():
@@ -85,4 +85,4 @@ def test_a_tiny_library_can_be_scanned(tmp_path):
     library.index(tmp_path / "a.wav", workers=1)
     index = Index(library.store, library.ear)
     assert len(index) == 1
-    assert index.similarity(index.embeddings(np.array([0])))[0, 0] == pytest.approx(1, abs=1e-3)
+    assert index.similarity([index.embeddings(np.array([0]))[0]])[0][0] == pytest.approx(1, abs=5e-3)  # in 8 bits

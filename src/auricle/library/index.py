@@ -6,8 +6,8 @@
         rows.npz      which recording (ordinal in ``ids``) and which window of it each row is
     cache/<table>/basis.npz                        mean and principal directions, from a sample of the library's windows
 
-A vector query scans the sketches of every window, then takes the true embeddings of the best from Lance and orders
-them by exact cosine. While the shortlist covers the whole library, the answer is exact.
+A vector query scans the sketches of every window, then orders the best by the exact cosine of their true embeddings,
+which it reads from Lance's own files. While the shortlist covers the whole library, the answer is exact.
 
 A sketch keeps its length, so that what its directions leave out can only lower a score: a window beyond the shortlist
 does not overtake those that were compared exactly.
@@ -25,11 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auricle.library.dots import REACH, decode, dots, encode
+from auricle.library.joint import Joint
 from auricle.library.store import Store, windows_table, writing
+from auricle.library.vectors import Vectors, matrix
 
 SKETCH = 256  # dimensions scanned for every window: one million windows are 256 MB and about 20 ms
 SKETCHES = 2  # format of the cache; that of another is made anew
-SHORTLIST = 128  # windows whose true embeddings are compared, or more where more hits are wanted
+SHORTLIST = 64  # windows whose true embeddings are compared, or more where more hits are wanted
+AT_ONCE = 8  # queries that one scan answers
 BEYOND = 1e-4  # share of a sketch's numbers that its 8 bits cut off
 BASIS_SAMPLE = 20_000  # windows the principal directions are taken from
 GROWTH = 4  # a basis made from n windows serves until the library holds this many times more
@@ -42,7 +45,8 @@ Scores = NDArray[np.float32]
 class Segment:
     """The matrices of one fragment."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, dataset: Any, fragment: Any):
+        self._source = dataset, fragment
         rows = np.load(folder / "rows.npz")
         self.ids: list[str] = rows["ids"].tolist()
         self.owner: NDArray[np.int32] = rows["owner"]  # [windows], ordinal in ids
@@ -54,6 +58,11 @@ class Segment:
 
     def __len__(self) -> int:
         return len(self.owner)
+
+    @cached_property
+    def vectors(self) -> Vectors:
+        """The true embeddings."""
+        return Vectors(*self._source)
 
 
 class Index:
@@ -67,9 +76,14 @@ class Index:
         with writing(self.folder):
             if fragments:
                 _ = self.basis  # may empty the cache, so before anything is read from it
-            self.segments = [Segment(self._prepare(fragment)) for fragment in fragments if fragment.count_rows()]
+            self.segments = [
+                Segment(self._prepare(fragment), self.dataset, fragment)
+                for fragment in fragments
+                if fragment.count_rows()
+            ]
         self._drop_stale({_key(fragment) for fragment in fragments})
         self.bounds = np.cumsum([0, *map(len, self.segments)])
+        self._scan = Joint(self._scanned, AT_ONCE)  # one for all threads that search at the same time
 
     @property
     def version(self) -> int:
@@ -114,10 +128,14 @@ class Index:
         low = int(self.bounds[i])
         return np.asarray(self.segments[i].codes[:, first - low : last + 1 - low])
 
-    def similarity(self, vectors: NDArray[np.float32]) -> Scores:
-        """Approximate cosines [n, rows] of every row to ``vectors`` [n, dim], all from the library's mean."""
-        queries = self.basis.project(vectors)
-        return np.concatenate([dots(s.sketch, self.basis.step, queries) for s in self.segments]).T
+    def similarity(self, vectors: Sequence[Scores]) -> list[Scores]:
+        """Approximate cosine of every row to each of ``vectors`` [dim], all from the library's mean [rows]."""
+        return self._scan(vectors)
+
+    def _scanned(self, vectors: list[Scores]) -> list[Scores]:
+        queries = self.basis.project(np.stack(vectors))
+        products = [dots(segment.sketch, self.basis.step, queries) for segment in self.segments]
+        return [np.concatenate([part[:, i] for part in products]) for i in range(len(vectors))]
 
     def sketches(self, codes: NDArray[np.uint8]) -> Scores:
         """The unit vectors [rows, width] for which some rows of ``Segment.sketch`` stand."""
@@ -129,8 +147,13 @@ class Index:
         return _unit(vectors - self.basis.mean) @ _unit(embeddings - self.basis.mean).T
 
     def embeddings(self, rows: NDArray[np.integer]) -> Scores:
-        """True embeddings of some rows, from the Lance table [rows, dim]."""
-        return matrix(self.dataset.take(rows.tolist(), columns=["embedding"])["embedding"]).astype(np.float32)
+        """True embeddings of some rows [rows, dim]."""
+        holder = np.searchsorted(self.bounds, rows, side="right") - 1
+        found = np.empty((len(rows), len(self.basis.mean)), np.float32)
+        for i in np.unique(holder):
+            here = holder == i
+            found[here] = self.segments[i].vectors[rows[here] - self.bounds[i]]
+        return found
 
     # --- the cache -------------------------------------------------------------------------------------------------
 
@@ -146,7 +169,8 @@ class Index:
                     return Basis(saved["mean"], saved["directions"], float(saved["step"]))
             shutil.rmtree(self.folder)
         rows = np.unique(np.linspace(0, count - 1, min(count, BASIS_SAMPLE)).astype(np.int64))
-        basis = Basis.of(self.embeddings(rows))
+        sample = matrix(self.dataset.take(rows.tolist(), columns=["embedding"])["embedding"])
+        basis = Basis.of(sample.astype(np.float32))
         self.folder.mkdir(parents=True, exist_ok=True)
         part = self.folder / f"basis.{os.getpid()}.part.npz"
         facts = {"mean": basis.mean, "directions": basis.directions, "step": basis.step}
@@ -244,12 +268,6 @@ class Basis:
 def _unit(vectors: Scores) -> Scores:
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return vectors / np.maximum(norms, 1e-9)
-
-
-def matrix(column) -> NDArray:
-    """A fixed-size-list column as a matrix [rows, size]."""
-    column = column.combine_chunks() if hasattr(column, "combine_chunks") else column
-    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), column.type.list_size)
 
 
 def _new_matrix(path: Path, dtype: type, shape: tuple[int, int]) -> NDArray:

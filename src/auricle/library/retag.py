@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 
 from auricle.library import own_tags
-from auricle.library.index import matrix
 from auricle.library.own_tags import OwnTags, Strongest
 from auricle.library.store import RECORDINGS, Store, write_json
+from auricle.library.vectors import matrix
 from auricle.types import Tag
 
 READ_ROWS = 8_192

@@ -168,10 +168,10 @@ class Searcher:
         scored = [self._by_words(part) or self._by_cosine(part) for part in parts]
         vectors = [one.vector for one in scored if one.vector is not None]
         if vectors:
-            similar = iter(np.maximum(self.index.similarity(np.stack(vectors)), 0))
+            similar = iter(self.index.similarity(vectors))
             for one in scored:
                 if one.vector is not None:
-                    one.scores = next(similar)
+                    one.scores = np.maximum(next(similar), 0)
         return scored
 
     def _by_words(self, part: Part) -> "_Scored | None":
@@ -240,8 +240,8 @@ class Searcher:
 
     def _refine(self, total: Scores, parts, scored, wanted: float, shortlist: int) -> None:
         """Replaces approximate cosines by exact ones in the best rows of ``total``, in place."""
-        short = np.argpartition(total, -shortlist)[-shortlist:] if len(total) > shortlist else np.arange(len(total))
-        short = np.sort(short[total[short] > 0])  # the others are not allowed, or not wanted
+        least = np.partition(total, -shortlist)[-shortlist] if len(total) > shortlist else 0
+        short = np.flatnonzero(total >= least if least > 0 else total > 0)  # 0: not allowed, or not wanted
         if not len(short):
             return
         vectors = [s.vector for s in scored if s.vector is not None]

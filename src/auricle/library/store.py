@@ -208,7 +208,7 @@ class Store:
         if dataset is None:
             return RECORDINGS.empty_table().select(columns or RECORDINGS.names)
         try:
-            return dataset.to_table(filter=where and _one_condition(where), columns=columns, limit=limit)
+            return dataset.to_table(filter=where and one_condition(where), columns=columns, limit=limit)
         except (OSError, ValueError) as error:
             if where is None:
                 raise
@@ -424,7 +424,7 @@ def _quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _one_condition(where: str) -> str:
+def one_condition(where: str) -> str:
     """``where`` in brackets: by itself Lance would read as much of it as makes sense and ignore what follows.
 
     Raises:

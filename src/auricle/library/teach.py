@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from auricle.errors import LibraryError, QueryError
 from auricle.library import own_tags
 from auricle.library.classifier import Examples, learn
-from auricle.library.index import Index, matrix
+from auricle.library.index import Index
 from auricle.library.labels import LONGEST_LABEL, Labels
 from auricle.library.own_tags import OwnTags
 from auricle.library.retag import outdated, retag
 from auricle.library.search import Part, listed
 from auricle.library.store import Store, write_json
+from auricle.library.vectors import matrix
 from auricle.types import Hit
 
 if TYPE_CHECKING:

@@ -64,7 +64,7 @@ _JOINTS = re.compile(
 )
 _BLOCK = 1 << 15  # rows at a time, so that a block stays in the second-level cache
 
-KEPT = 4096  # sentences whose vectors are kept: 6 MB
+KEPT = 4096  # sentences whose fits are kept: 8 MB
 
 PREPARED = 1  # version of ``prepare``; a new one has descriptions embedded anew
 
@@ -172,7 +172,7 @@ class Words:
             embed: the encoder that made ``vectors``.
         """
         self._counts, self._vectors, self._embed = np.asarray(counts), vectors, embed
-        self._kept: dict[str, Scores] = {}
+        self._fits: dict[str, Scores] = {}
         self.excess = CROWDING * (crowding - crowding.mean())
 
     @classmethod
@@ -203,7 +203,7 @@ class Words:
 
         A text with no words in it is passed over; ``query`` will say so.
         """
-        sentences = {s for text in texts for s in _sentences(text) if s.strip() and s not in self._kept}
+        sentences = {s for text in texts for s in _sentences(text) if s.strip() and s not in self._fits}
         with suppress(QueryError):
             self._keep(sorted(sentences))
 
@@ -213,17 +213,15 @@ class Words:
         Raises:
             QueryError: the text has no words in it.
         """
-        vector = self._kept.get(text)
-        if vector is None:
-            vector = self._keep([text])[0]
-        return _pool(self._vectors @ vector, self._counts) - self.excess
+        fit = self._fits.get(text)
+        return self._keep([text])[0] if fit is None else fit
 
     def _keep(self, sentences: Sequence[str]) -> Scores:
-        vectors = self._embed(sentences)
-        if len(self._kept) + len(sentences) > KEPT:
-            self._kept.clear()
-        self._kept.update(zip(sentences, vectors, strict=True))
-        return vectors
+        fits = _pool(self._vectors @ self._embed(sentences).T, self._counts).T - self.excess
+        if len(self._fits) + len(sentences) > KEPT:
+            self._fits.clear()
+        self._fits.update(zip(sentences, fits, strict=True))
+        return fits
 
 
 def prepare(sentences: Sequence[Sequence[str]], embed: Encoder) -> dict[str, Scores]:

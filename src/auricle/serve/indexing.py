@@ -15,7 +15,7 @@ from typing import Any
 from auricle.errors import AuricleError
 from auricle.library import Library, Progress
 
-NICENESS = 10  # listening gives way to whatever else the machine does; worker processes inherit it
+NICENESS = 19  # listening gives way to whatever else the machine does; worker processes inherit it
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ from auricle.errors import AudioError, AuricleError
 from auricle.library import Library
 from auricle.library.collections import Collections
 from auricle.library.labels import Labels
-from auricle.library.store import to_recording
+from auricle.library.store import one_condition, to_recording
 from auricle.serve import schemas
 from auricle.serve.confine import Confined, is_confined
 from auricle.serve.errors import RefusalError, not_found
@@ -21,6 +21,7 @@ from auricle.types import Hit, Recording, Tag
 
 DEFAULT = "default"  # another name of the first library
 FACET_TAGS = 200  # most frequent
+CONDITIONS_KEPT = 1000
 NOTHING: dict[str, Any] = {
     "files": 0, "recordings": 0, "seconds": 0.0, "ears": {}, "quarantined": 0, "bytes": 0, "roots": [], "tags": {},
     "formats": {},
@@ -33,6 +34,7 @@ class Served:
     def __init__(self, name: str, folder: Path, ear: str | None):
         self.name, self.ear, self.library = name, ear, Library(folder, ear=ear)
         self.labels, self.collections = Labels(self.library.store), Collections(self.library.store)
+        self._conditions: set[str] = set()  # of clients, known to be sound
         self._stats: tuple[int, dict[str, Any]] | None = None  # and the edition they tell of
 
     @property
@@ -110,9 +112,17 @@ class Served:
         if name:
             conditions.append(f"contains(lower(path), {quoted(name.lower())})")
         if filters.where and filters.where.strip():
-            self.library.store.recordings(filters.where, columns=["id"], limit=1)
-            conditions.append(f"({filters.where})")
+            conditions.append(self._condition(filters.where))
         return " AND ".join(conditions) or None
+
+    def _condition(self, where: str) -> str:
+        """A condition of somebody's own, found to be one by itself the first time that it is used."""
+        if where not in self._conditions:
+            self.library.store.recordings(where, columns=["id"], limit=1)
+            if len(self._conditions) >= CONDITIONS_KEPT:
+                self._conditions.clear()
+            self._conditions.add(where)
+        return one_condition(where)
 
     def page(self, where: str | None, sort: str, limit: int, offset: int) -> tuple[list[Recording], int]:
         """One page of the recordings that pass, each once whatever the number of its copies, and how many there are."""

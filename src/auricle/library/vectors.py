@@ -1,0 +1,61 @@
+"""The true embeddings of a fragment, read where they lie: a random row costs a copy instead of a query.
+
+Lance keeps a column of float16 vectors without nulls as one row after another, page by page, in the fragment's data
+file. That is how its format is today, not a promise, so what is mapped is compared with what Lance itself reads, and
+where they differ, or the layout is another, Lance reads every time.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CHECKED = 8  # rows compared
+
+
+class Vectors:
+    """Column ``embedding`` of one fragment, float16 [rows, dim]."""
+
+    def __init__(self, dataset: Any, fragment: Any):
+        self._fragment = fragment
+        self._pages, self._bounds = self._mapped(dataset), np.zeros(1, np.int64)
+        if self._pages is not None:
+            self._bounds = np.cumsum([0, *map(len, self._pages)])
+            rows = np.unique(np.linspace(0, fragment.count_rows() - 1, CHECKED).astype(np.int64))
+            if not np.array_equal(self[rows], self._read(rows)):
+                self._pages = None
+
+    def __getitem__(self, rows: NDArray[np.integer]) -> NDArray[np.float16]:
+        """Some rows, in any order [n, dim]."""
+        if self._pages is None:
+            return self._read(rows)
+        page = np.searchsorted(self._bounds, rows, side="right") - 1
+        return np.stack([self._pages[p][r] for p, r in zip(page, rows - self._bounds[page], strict=True)])
+
+    def _read(self, rows: NDArray[np.integer]) -> NDArray[np.float16]:
+        return matrix(self._fragment.take(rows.tolist(), columns=["embedding"])["embedding"])
+
+    def _mapped(self, dataset: Any) -> list[NDArray[np.float16]] | None:
+        """The column's pages, mapped; None where its rows do not lie bare, or not all of them count."""
+        from lance.file import LanceFileReader
+
+        if self._fragment.metadata.deletion_file is not None:
+            return None
+        field = dataset.lance_schema.field("embedding").id()
+        dim = dataset.schema.field("embedding").type.list_size
+        for file in self._fragment.metadata.files:
+            if field in file.fields:
+                path = Path(dataset.uri) / "data" / file.path
+                column = LanceFileReader(str(path)).metadata().columns[file.column_indices[file.fields.index(field)]]
+                buffers = [buffer for page in column.pages for buffer in page.buffers]
+                if sum(buffer.size for buffer in buffers) != 2 * dim * self._fragment.count_rows():
+                    return None
+                return [np.memmap(path, np.float16, "r", b.position, (b.size // (2 * dim), dim)) for b in buffers]
+        return None
+
+
+def matrix(column) -> NDArray:
+    """A fixed-size-list column as a matrix [rows, size]."""
+    column = column.combine_chunks() if hasattr(column, "combine_chunks") else column
+    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), column.type.list_size)
