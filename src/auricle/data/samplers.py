@@ -1,5 +1,6 @@
 """Orders in which a loader draws clips, the same for the same seed and epoch: ``DataLoader(clips, sampler=...)``."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -9,11 +10,10 @@ from auricle.data.manifest import Manifest
 from auricle.errors import DataError
 
 
-class Weighted:
-    """Draws ``length`` rows with replacement, each with a chance in proportion to its weight. Made by ``weighted``."""
+class Drawn(ABC):
+    """Rows drawn by a seed: every epoch in another order, the same whenever it is drawn."""
 
-    def __init__(self, weights: NDArray[np.float64], length: int, seed: int):
-        self.chances = weights / weights.sum()
+    def __init__(self, length: int, seed: int):
         self.length = length
         self.seed = seed
         self.epoch = 0
@@ -26,11 +26,25 @@ class Weighted:
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        rng = np.random.default_rng((self.seed, self.epoch))
+        return self.draw(np.random.default_rng((self.seed, self.epoch)))
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator) -> Iterator[int]:
+        """The rows of an epoch."""
+
+
+class Weighted(Drawn):
+    """Draws ``length`` rows with replacement, each with a chance in proportion to its weight. Made by ``weighted``."""
+
+    def __init__(self, weights: NDArray[np.float64], length: int, seed: int):
+        super().__init__(length, seed)
+        self.chances = weights / weights.sum()
+
+    def draw(self, rng: np.random.Generator) -> Iterator[int]:
         return iter(rng.choice(len(self.chances), self.length, p=self.chances).tolist())
 
 
-class Balanced:
+class Balanced(Drawn):
     """Draws the classes in rounds, each round a new order of all of them, and for each one of its clips in turn.
 
     The sampler of PANNs (Kong et al. 2020, section 4.3) in rounds: in any ``classes`` draws in a row that begin a
@@ -38,20 +52,10 @@ class Balanced:
     """
 
     def __init__(self, members: Sequence[NDArray[np.int64]], length: int, seed: int):
+        super().__init__(length, seed)
         self.members = members
-        self.length = length
-        self.seed = seed
-        self.epoch = 0
 
-    def __len__(self) -> int:
-        return self.length
-
-    def set_epoch(self, epoch: int) -> None:
-        """Draws anew; without it, every pass is the same."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        rng = np.random.default_rng((self.seed, self.epoch))
+    def draw(self, rng: np.random.Generator) -> Iterator[int]:
         queues: list[list[int]] = [[] for _ in self.members]
         for at in range(self.length):
             if at % len(self.members) == 0:
@@ -62,7 +66,7 @@ class Balanced:
             yield queues[drawn].pop()
 
 
-class Grouped:
+class Grouped(Drawn):
     """Draws ``groups`` classes and ``each`` items of every one, again and again: the P x K batches of metric learning.
 
     An epoch passes once over all classes in a new order, less those that do not fill a batch. A class of fewer items
@@ -70,20 +74,11 @@ class Grouped:
     """
 
     def __init__(self, members: Sequence[NDArray[np.int64]], groups: int, each: int, seed: int):
+        super().__init__(len(members) // groups * groups * each, seed)
         self.members, self.groups, self.each = members, groups, each
-        self.seed = seed
-        self.epoch = 0
 
-    def __len__(self) -> int:
-        return len(self.members) // self.groups * self.groups * self.each
-
-    def set_epoch(self, epoch: int) -> None:
-        """Draws anew; without it, every pass is the same."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        rng = np.random.default_rng((self.seed, self.epoch))
-        order = rng.permutation(len(self.members))[: len(self) // self.each]
+    def draw(self, rng: np.random.Generator) -> Iterator[int]:
+        order = rng.permutation(len(self.members))[: self.length // self.each]
         for members in (self.members[kind] for kind in order):
             rounds = -(-self.each // len(members))
             drawn = np.concatenate([rng.permutation(members) for _ in range(rounds)])

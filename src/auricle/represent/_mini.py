@@ -18,7 +18,7 @@ from torch.nn import functional
 from auricle import data as sets
 from auricle.data.clips import Clips
 from auricle.metrics.classification import accuracy
-from auricle.train import Recipe, fit
+from auricle.train import Experiment, Recipe, fit
 from auricle.train.task import Task
 
 RATE, SECONDS = 16_000, 1.0
@@ -77,6 +77,18 @@ def labelled(split: str) -> tuple[NDArray[np.float32], NDArray[np.int64], tuple[
             targets.append(len(names) + int(clips[index]["target"]))
         names += [f"{task}/{name}" for name in heard]
     return np.stack(waves), np.array(targets), tuple(names)
+
+
+def pretraining(task: Any, recipe: Recipe) -> Experiment:
+    """An encoder's own task on all sounds, validated by a linear classifier; the encoder is ``task.model``."""
+    return Experiment(
+        task,
+        Sounds(recipe.seed),
+        recipe,
+        lambda task: {"accuracy": probed(task.model, "valid")},
+        monitor="accuracy",
+        data=data(),
+    )
 
 
 class Tagging(Task):

@@ -341,14 +341,7 @@ def experiment(preset: str = "mini") -> Experiment:
     """Pretraining on the mini sets, as ``auricle train ssamba`` does it; validated by a linear classifier."""
     recipe = PRESETS[preset]
     torch.manual_seed(recipe.seed)
-    return Experiment(
-        Task(Model(MINI), MASKED),
-        _mini.Sounds(recipe.seed),
-        recipe,
-        lambda task: {"accuracy": _mini.probed(task.model, "valid")},
-        monitor="accuracy",
-        data=data(),
-    )
+    return _mini.pretraining(Task(Model(MINI), MASKED), recipe)
 
 
 def replicate(seed: int, arm: str, preset: str = "mini") -> dict[str, float]:

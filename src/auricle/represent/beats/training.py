@@ -124,14 +124,7 @@ def experiment(preset: str = "mini") -> Experiment:
     recipe = PRESETS[preset]
     torch.manual_seed(recipe.seed)
     task = Task(Model(MINI), RandomTokenizer(MINI, CODES, CODE_WIDTH, recipe.seed), PREDICTOR)
-    return Experiment(
-        task,
-        _mini.Sounds(recipe.seed),
-        recipe,
-        lambda task: {"accuracy": _mini.probed(task.model, "valid")},
-        monitor="accuracy",
-        data=data(),
-    )
+    return _mini.pretraining(task, recipe)
 
 
 def replicate(seed: int, arm: str, preset: str = "mini") -> dict[str, float]:
