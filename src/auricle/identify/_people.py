@@ -6,12 +6,14 @@ and light. The sign of a common number stands for the sex.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 RATE = 16_000  # Hz
 SECONDS = 1.0
+FRAME = 160  # samples over which a harmonic's level stays
 SIDE, FRAMES = 32, 2  # pixels of a face, and pictures of it in a clip
 LATENT, OF_VOICE, OF_FACE, SEX = 8, slice(0, 6), slice(2, 8), 2
 VOWELS = np.array([(730, 1090), (270, 2290), (300, 870), (530, 1840), (570, 840), (660, 1720)])  # Hz: F1, F2
@@ -49,25 +51,27 @@ def voice(person: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.f
     """
     time = np.arange(int(RATE * SECONDS)) / RATE
     pitch = 150 * 2 ** (
-        0.35 * person[0] + 0.08 * rng.standard_normal() + 0.05 * np.sin(2 * np.pi * rng.uniform(1, 3) * time)
+        0.5 * person[0] + 0.08 * rng.standard_normal() + 0.05 * np.sin(2 * np.pi * rng.uniform(1, 3) * time)
     )
     pitch *= 1 + 0.01 * np.exp(0.7 * person[4]) * np.sin(2 * np.pi * 5.5 * time + rng.uniform(0, 6))
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
     vowels = VOWELS[rng.choice(len(VOWELS), 2)]
-    glide = np.clip(np.interp(time, [0.4 * SECONDS, 0.6 * SECONDS], [0, 1]), 0, 1)[:, None]
-    first, second = (np.exp(0.15 * person[1]) * ((1 - glide) * vowels[0] + glide * vowels[1])).T
-    formants = ((first, 1.0), (second, 0.6), (2600 * np.exp(0.1 * person[2]), 0.4))
+    glide = np.interp(time[::FRAME], [0.4 * SECONDS, 0.6 * SECONDS], [0, 1])[:, None]
+    first, second = (np.exp(0.2 * person[1]) * ((1 - glide) * vowels[0] + glide * vowels[1])).T
+    formants = ((first, 1.0), (second, 0.6), (2600 * np.exp(0.2 * person[2]), 0.4))
+    harmonics = np.arange(1, 25)[:, None]
+    hertz = harmonics * pitch[::FRAME]
+    heard = 0.02 + sum(level / (1 + ((hertz - formant) / 120) ** 2) for formant, level in formants)
+    levels = np.repeat(heard * harmonics ** (-0.6 - 0.4 * person[3]) * (hertz < 5000), FRAME, axis=1)
     sound = np.zeros(len(time))
     before, now, twice = np.zeros(len(time)), np.sin(phase), 2 * np.cos(phase)
-    for harmonic in range(1, 25):  # sin((k + 1) x) = 2 cos(x) sin(k x) - sin((k - 1) x)
-        hertz = harmonic * pitch
-        heard = sum(level / (1 + ((hertz - formant) / 120) ** 2) for formant, level in formants)
-        sound += (0.02 + heard) * harmonic ** (-0.6 - 0.25 * person[3]) * (hertz < 5000) * now
+    for level in levels:  # sin((k + 1) x) = 2 cos(x) sin(k x) - sin((k - 1) x)
+        sound += level * now
         before, now = now, twice * now - before
     sound /= np.sqrt(np.mean(np.square(sound)))
     breath = np.convolve(rng.standard_normal(len(time)), [1, -0.7], "same")
     sound += 0.08 * np.exp(0.7 * person[5]) * breath
-    sound += 10 ** (-rng.uniform(0, 15) / 20) * rng.standard_normal(len(time))  # what else there is in the room
+    sound += 10 ** (-rng.uniform(10, 25) / 20) * rng.standard_normal(len(time))  # what else there is in the room
     tilt = rng.uniform(-0.5, 0.5)
     channel = sound + tilt * np.concatenate([[0.0], sound[:-1]])
     return (rng.uniform(0.1, 0.9) * channel / np.abs(channel).max()).astype(np.float32)
@@ -95,24 +99,49 @@ def faces(people: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.f
         return np.broadcast_to(np.stack(np.broadcast_arrays(red, green, blue), 1), (count, 3, 1, 1))
 
     one = np.ones((count, 1, 1))
-    wide, tall = 0.6 * np.exp(0.12 * shape), 0.75 * np.exp(-0.08 * shape)
+    wide, tall = 0.6 * np.exp(0.2 * shape), 0.75 * np.exp(-0.1 * shape)
     dark = 1 / (1 + np.exp(-hair))
     picture = coloured(*(rng.uniform(0.2, 0.8, (3, count, 1, 1))))  # what is behind
     parts = [
         (ellipse(0, -0.25, 1.1 * wide, 0.8 * tall), coloured(0.8 * dark, 0.6 * dark, 0.3 * dark)),
-        (ellipse(0, 0.05, wide, tall), coloured(0.75 + 0.08 * skin, 0.6 + 0.08 * skin, 0.5 * one)),
-        (ellipse(0, 0.45, 0.22 * np.exp(0.3 * mouth), 0.07), coloured(0.6 * one, 0.2 * one, 0.2 * one)),
+        (ellipse(0, 0.05, wide, tall), coloured(0.7 + 0.12 * skin, 0.55 + 0.12 * skin, 0.5 * one)),
+        (ellipse(0, 0.45, 0.22 * np.exp(0.4 * mouth), 0.07), coloured(0.6 * one, 0.2 * one, 0.2 * one)),
     ]
     for side in (-1, 1):
-        place = side * 0.26 * np.exp(0.2 * apart)
+        place = side * 0.26 * np.exp(0.3 * apart)
         parts.append(
-            (ellipse(place, -0.1, 0.11 * np.exp(0.25 * eyes), 0.07 * np.exp(0.25 * eyes)), coloured(*[0.1 * one] * 3))
+            (ellipse(place, -0.1, 0.11 * np.exp(0.35 * eyes), 0.07 * np.exp(0.35 * eyes)), coloured(*[0.1 * one] * 3))
         )
     for inside, colour in parts:
         picture = picture * (1 - inside) + colour * inside
     light = rng.normal(1, 0.12, (count, 1, 1, 1)) + rng.normal(0, 0.15, (count, 1, 1, 1)) * x
     noisy = light * picture + rng.normal(0, 0.08, (count, 3, SIDE, SIDE))
     return np.clip(noisy, 0, 1).astype(np.float32).reshape(len(people), FRAMES, 3, SIDE, SIDE)
+
+
+class Sessions:
+    """Clips to train on, heard and seen anew every time; a map-style data set.
+
+    Items are ``{"wave": [samples], "faces": [FRAMES, 3, SIDE, SIDE], "speaker": number}``: three quarters of the second,
+    the pictures at random mirrored.
+    """
+
+    def __init__(self, clips: Clips, seed: int):
+        self.clips, self.rng = clips, np.random.default_rng(seed)
+
+    def __len__(self) -> int:
+        return len(self.clips.people)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        rng, wave = self.rng, self.clips.waves[index]
+        length = len(wave) * 3 // 4
+        start = rng.integers(len(wave) - length + 1)
+        faces = self.clips.faces[index][..., :: rng.choice((-1, 1))]
+        return {
+            "wave": wave[start : start + length],
+            "faces": faces.copy(),
+            "speaker": self.clips.people[index],
+        }
 
 
 @dataclass

@@ -27,7 +27,7 @@ where it has no rows to say otherwise; the mean embedding of each is subtracted 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -62,8 +62,8 @@ CARD = Card(
 
 View = Literal["voice", "face"]
 MODES = {"a": ("voice", "voice"), "v": ("face", "face"), "a2v": ("voice", "face"), "v2a": ("face", "voice")}
-FFT, HOP = 400, 160  # samples
-SHORTEST = 40  # frames; what is shorter is filled with silence
+FFT = 400  # samples
+SHORTEST = 6_400  # samples; what is shorter is filled with silence
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,8 @@ class Config:
     """Architecture; the defaults are ResNet-34 for voices and ResNet-18 for faces."""
 
     bands: int = 80
+    hop: int = 160  # samples between frames
+    mean: Literal["bands", "level"] = "bands"  # taken off the log-mel: of every band, or one of all
     channels: tuple[int, ...] = (32, 64, 128, 256)  # of the voice's four stages
     depths: tuple[int, ...] = (3, 4, 6, 3)
     face_channels: tuple[int, ...] = (64, 128, 256, 512)
@@ -85,7 +87,8 @@ class VoiceEncoder(nn.Module):
 
     def __init__(self, config: Config):
         super().__init__()
-        self.front_end = LogMel(16_000, FFT, HOP, config.bands, 20.0, 7600.0)
+        self.mean = config.mean
+        self.front_end = LogMel(16_000, FFT, config.hop, config.bands, 20.0, 7600.0)
         self.body = ResNet(1, config.channels, config.depths)
         self.pool = AttentiveStatistics(self.body.dim * -(-config.bands // 8))
         self.head = nn.Sequential(
@@ -93,9 +96,10 @@ class VoiceEncoder(nn.Module):
         )
 
     def forward(self, wave: Tensor) -> Tensor:
-        wave = functional.pad(wave, (0, max(0, SHORTEST * HOP - wave.shape[-1])))
+        wave = functional.pad(wave, (0, max(0, SHORTEST - wave.shape[-1])))
         mel = self.front_end(wave) / 10  # bels: about as wide as a standard normal
-        maps = self.body((mel - mel.mean(dim=1, keepdim=True)).transpose(1, 2)[:, None])  # [batch, c, bands / 8, t]
+        mel = mel - mel.mean(dim=1 if self.mean == "bands" else (1, 2), keepdim=True)
+        maps = self.body(mel.transpose(1, 2)[:, None])  # [batch, channels, bands / 8, frames / 8]
         return self.head(self.pool(maps.flatten(1, 2)))
 
 
@@ -190,23 +194,15 @@ class Task(BaseTask):
         speakers: how many there are.
         kind: ``voice`` or ``face`` alone; ``joined``; multi-view with a ``shared`` classifier, or, as a control, two
             ``separate`` ones.
-        scale, margin: of the additive-margin softmax.
-        drop: probability that a clip lacks one of its views, in ``joined``.
+        margin: of the additive-margin softmax.
+        drop: probability that ``joined`` layers see nothing of one view of a clip, whichever.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        speakers: int,
-        kind: Kind = "shared",
-        scale: float = 30.0,
-        margin: float = 0.2,
-        drop: float = 0.0,
-    ):
+    def __init__(self, model: Model, speakers: int, kind: Kind = "shared", margin: float = 0.2, drop: float = 0.2):
         super().__init__()
         self.model, self.kind, self.drop = model, kind, drop
-        self.classifier = AMSoftmax(model.dim, speakers, scale, margin)
-        self.second = AMSoftmax(model.dim, speakers, scale, margin) if kind == "separate" else self.classifier
+        self.classifier = AMSoftmax(model.dim, speakers, margin=margin)
+        self.second = AMSoftmax(model.dim, speakers, margin=margin) if kind == "separate" else self.classifier
 
     def training_step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         speaker = batch["speaker"]
@@ -215,25 +211,25 @@ class Task(BaseTask):
             return {"loss": self.classifier(view, speaker)}
         voice, face = self.model.voice(batch["wave"]), self.model.face(batch["faces"])
         if self.kind == "joined":
-            if self.drop:
-                lost, which = torch.rand(2, len(voice), 1, device=voice.device)
-                voice = voice * ((lost >= self.drop) | (which < 0.5))
-                face = face * ((lost >= self.drop) | (which >= 0.5))
+            lost, which = torch.rand(2, len(voice), 1, device=voice.device)
+            voice = voice * ~((lost < self.drop) & (which < 0.5))
+            face = face * ~((lost < self.drop) & (which >= 0.5))
             return {"loss": self.classifier(self.model.joint(torch.cat([voice, face], dim=1)), speaker)}
         heard, seen = self.classifier(voice, speaker), self.second(face, speaker)
         return {"loss": heard + seen, "voice": heard.detach(), "face": seen.detach()}
 
-    def parameter_groups(self):
-        """Without the encoder or the joined layers that this kind does not train."""
-        unused = {"voice": ("face", "joint"), "face": ("voice", "joint")}.get(self.kind, ("joint",))
-        left_out = tuple(f"model.{name}." for name in (unused if self.kind != "joined" else ()))
-        named = self.named_parameters()
-        return [{"params": [p for name, p in named if p.requires_grad and not name.startswith(left_out or "\0")]}]
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Without the parts of the model that this kind does not train."""
+        used = {"voice": ("voice",), "face": ("face",), "joined": ("voice", "face", "joint")}
+        parts = [getattr(self.model, name) for name in used.get(self.kind, ("voice", "face"))]
+        trained = nn.ModuleList([*parts, self.classifier, self.second])
+        return [{"params": list(trained.parameters())}]
 
 
 # --- verification -----------------------------------------------------------------------------------------------------
 
 Embeddings = Mapping[str, NDArray[np.floating]]  # "voice", "face" and "joined" [clips, dim]; rows of NaN where missing
+Indices = NDArray[np.integer]  # of clips [trials]
 
 
 def centred(views: Embeddings, means: Embeddings) -> dict[str, NDArray[np.floating]]:
@@ -246,9 +242,7 @@ def centred(views: Embeddings, means: Embeddings) -> dict[str, NDArray[np.floati
     return {name: apart(name) for name in views}
 
 
-def cosines(
-    views: Embeddings, enrol: NDArray[np.integer], test: NDArray[np.integer], mode: str
-) -> NDArray[np.floating]:
+def cosines(views: Embeddings, enrol: Indices, test: Indices, mode: str) -> NDArray[np.floating]:
     """Cosines [trials] of unit embeddings in a mode of ``MODES`` or ``joined``; NaN where a view is missing."""
     first, second = MODES.get(mode, (mode, mode))
     return np.einsum("ij,ij->i", views[first][enrol], views[second][test])
@@ -262,17 +256,14 @@ class Calibration:
 
     @classmethod
     def on(cls, views: Embeddings, people: NDArray[np.integer]) -> "Calibration":
-        """From clips of a development set and whom they are of [clips]; each with the one half the set away."""
-        enrol = np.arange(len(people))
-        test = np.roll(enrol, len(people) // 2)
+        """From clips of a development set and whom they are of [clips], each with another one."""
+        enrol, test = np.arange(len(people)), np.random.default_rng(0).permutation(len(people))
         strangers = people[enrol] != people[test]
         modes = [mode for mode in (*MODES, "joined") if set(MODES.get(mode, (mode,))) <= set(views)]
         scores = {mode: cosines(views, enrol[strangers], test[strangers], mode) for mode in modes}
         return cls({mode: (float(np.nanmean(s)), float(np.nanstd(s))) for mode, s in scores.items()})
 
-    def verify(
-        self, views: Embeddings, enrol: NDArray[np.integer], test: NDArray[np.integer], mode: str = "av"
-    ) -> NDArray[np.float64]:
+    def verify(self, views: Embeddings, enrol: Indices, test: Indices, mode: str = "av") -> NDArray[np.float64]:
         """Standard scores [trials] of clips ``enrol`` against ``test``, higher for the same person.
 
         ``mode`` "av" is the joined embedding where there is one and the mean over voice and face where not; with a
@@ -286,27 +277,19 @@ class Calibration:
 
         if mode != "av":
             return standard(mode)
+        joined = [standard("joined")] if "joined" in self.table else []
         both = (standard("a") + standard("v")) / 2
-        steps = [standard("joined")] if "joined" in self.table else []
-        steps += [
-            both,
-            standard("a"),
-            standard("v"),
-            *(standard(mode) for mode in ("a2v", "v2a") if mode in self.table),
-        ]
         scores = np.full(len(enrol), np.nan)
-        for step in steps:
-            scores = np.where(np.isnan(scores), step, scores)
+        for left in (*joined, both, *map(standard, MODES)):
+            scores = np.where(np.isnan(scores), left, scores)
         return scores
 
 
 # --- the claim in miniature -------------------------------------------------------------------------------------------
 
-MINI = Config(
-    bands=40, channels=(8, 16, 32, 64), depths=(1, 1, 1, 1), face_channels=(8, 16, 32, 64), face_depths=(1, 1, 1, 1),
-    dim=64, hidden=128, seconds=1.0,
-)  # fmt: skip
-PEOPLE = {"paper": (80, 16, 30, 2000), "mini": (80, 16, 30, 2000), "smoke": (6, 4, 4, 60)}
+SMALL = (8, 16, 32, 64)
+MINI = Config(40, 320, "level", SMALL, (1, 1, 1, 1), SMALL, (1, 1, 1, 1), dim=64, hidden=128, seconds=1.0)
+PEOPLE = {"paper": (200, 12, 30, 2000), "mini": (200, 12, 30, 2000), "smoke": (6, 4, 4, 60)}
 """Speakers to train on, clips of each, speakers never met, and trials among those."""
 PRESETS = {
     "paper": Recipe(
@@ -337,24 +320,22 @@ def _clips(preset: str, seed: int) -> tuple[_people.Clips, _people.Clips]:
 
 @lru_cache(maxsize=4)
 def _trained(preset: str, seed: int, kind: Kind) -> Model:
-    """A model trained as ``kind``; those of two views begin with the encoders of one."""
+    """A model trained as ``kind``; those of two views begin with the encoders of one, and take half the steps."""
     torch.manual_seed(seed)
-    model = Model(MINI)
+    model, recipe = Model(MINI), replace(PRESETS[preset], seed=seed)
     if kind not in ("voice", "face"):
-        model.voice.load_state_dict(_trained(preset, seed, "voice").voice.state_dict())
-        model.face.load_state_dict(_trained(preset, seed, "face").face.state_dict())
-    fit(
-        Task(model, PEOPLE[preset][0], kind),
-        _items(_clips(preset, seed)[0]),
-        replace(PRESETS[preset], seed=seed),
-        progress=False,
-    )
+        recipe = replace(recipe, steps=recipe.steps // 2)
+        model = _side_by_side(preset, seed)
+    fit(Task(model, PEOPLE[preset][0], kind), _people.Sessions(_clips(preset, seed)[0], seed), recipe, progress=False)
     return model
 
 
-def _items(clips: _people.Clips) -> list[dict]:
-    parts = zip(clips.waves, clips.faces, clips.people, strict=True)
-    return [{"wave": wave, "faces": faces, "speaker": person} for wave, faces, person in parts]
+def _side_by_side(preset: str, seed: int) -> Model:
+    """The encoders that were trained alone, in one model."""
+    model = Model(MINI)
+    model.voice.load_state_dict(_trained(preset, seed, "voice").voice.state_dict())
+    model.face.load_state_dict(_trained(preset, seed, "face").face.state_dict())
+    return model
 
 
 @torch.no_grad()
@@ -373,7 +354,7 @@ def experiment(preset: str = "mini") -> Experiment:
     others = _people.clips(PEOPLE[preset][2], PEOPLE[preset][1], recipe.seed + 2 * STRANGERS)
     return Experiment(
         Task(Model(MINI), PEOPLE[preset][0], "shared"),
-        _items(train),
+        _people.Sessions(train, recipe.seed),
         recipe,
         lambda task: _errors(task.model, "shared", train, others, preset),
         lambda task: _errors(task.model, "shared", train, strangers, preset),
@@ -416,12 +397,8 @@ def replicate(seed: int, arm: str, preset: str = "mini") -> dict[str, float]:
     and a face's network. ``across`` compares voices with faces; ``across_one_sex`` only where the sex says nothing.
     """
     train, strangers = _clips(preset, seed)
-    if arm == "score":
-        model = Model(MINI)
-        model.voice.load_state_dict(_trained(preset, seed, "voice").voice.state_dict())
-        model.face.load_state_dict(_trained(preset, seed, "face").face.state_dict())
-    else:
-        model = _trained(preset, seed, arm)  # pyright: ignore[reportArgumentType]
+    kind: Any = arm
+    model = _side_by_side(preset, seed) if arm == "score" else _trained(preset, seed, kind)
     return _errors(model, arm, train, strangers, preset)
 
 
@@ -451,4 +428,4 @@ def claims(values: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> dict[str,
 
 def data() -> str:
     """What the people are; they are made from the seed."""
-    return "synthetic: 80 people to train on and 30 others, 16 clips each; 4 of 8 causes common to voice and face"
+    return "synthetic: 200 people to train on and 30 others, 12 clips each; 4 of 8 causes common to voice and face"
