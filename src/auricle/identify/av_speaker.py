@@ -12,9 +12,9 @@ where a voice is compared with a face.
     embedding [batch, 256]                                 embedding [batch, 256]
       \\___ joined: both beside each other | linear, norm, ReLU, linear, norm ___/
 
-Trained as ``one`` view alone, ``joined``, or ``multi``-view, with an additive-margin softmax over the training
-speakers. ``verify`` compares by cosine, in standard scores of strangers' cosines, so that a trial in which a view is
-missing is scored by what is left.
+Trained on one view alone, ``joined``, or multi-view under a ``shared`` classifier, with an additive-margin softmax over
+the training speakers. ``Calibration.verify`` compares by cosine, in standard scores of strangers' cosines, so that a
+trial in which a view is missing is scored by what is left, never by zeros.
 
 Only the abstract could be read. The paper's are: the systems compared, the joined layers, the shared classifier, the
 two tasks. Sizes, loss, pooling, optimiser and the normalisation of scores are choices made here.
