@@ -140,7 +140,7 @@ def _filled(index: Index, ear: Ear) -> NDArray[np.integer]:
 def _worth_comparing(index: Index, rows: NDArray[np.integer], query: Vectors) -> NDArray[np.bool_]:
     """Which recordings [ids] hold some of the windows nearest to one of the query's."""
     found = np.zeros(len(index.ids), bool)
-    for vector in query:
-        near = index.similarity(vector)[rows]
+    for near in index.similarity(list(query)):
+        near = near[rows]
         found[index.owner[rows[np.argpartition(-near, CANDIDATES)[:CANDIDATES]]]] = True
     return found
