@@ -46,3 +46,19 @@ def test_weighted():
             samplers.weighted(weights)
     with pytest.raises(DataError, match="No clip has a label"):
         samplers.balanced(Manifest.from_rows([{"path": "a.wav"}]))
+
+
+def test_grouped_draws_batches_of_classes_with_several_items():
+    labels = np.repeat(np.arange(7), [3, 3, 1, 5, 3, 3, 3])
+    sampler = samplers.grouped(labels, groups=3, each=2, seed=1)
+    drawn = list(sampler)
+    assert len(drawn) == len(sampler) == 12  # two batches of 3 classes; the seventh waits
+    for batch in np.array(drawn).reshape(2, 3, 2):
+        assert len({labels[pair[0]] for pair in batch}) == 3
+        assert all(labels[first] == labels[second] for first, second in batch)
+        assert all(first != second or labels[first] == 2 for first, second in batch)  # it has one item only
+    assert drawn == list(sampler)
+    sampler.set_epoch(1)
+    assert drawn != list(sampler)
+    with pytest.raises(DataError, match="8 classes where there are 7"):
+        samplers.grouped(labels, groups=8, each=2)

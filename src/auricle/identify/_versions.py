@@ -126,6 +126,7 @@ class Pictures:
         seed: of everything that is drawn.
         ramp: batches until performances are as free as they get.
         manner: how free that is.
+        anywhere: begin anywhere in the work, the same place for a batch; else at its beginning.
     """
 
     EASY = 0.1  # of the way, at first
@@ -140,7 +141,9 @@ class Pictures:
         seed: int = 0,
         ramp: int = 0,
         manner: _works.Manner = _works.FREE,
+        anywhere: bool = True,
     ):
+        self.anywhere = anywhere
         self.works, self.rate, self.frames, self.each = works, rate, frames, each
         self.seed, self.ramp, self.manner = seed, ramp, manner
         self.sampler = grouped(np.arange(len(self)) // each, groups, each, seed)
@@ -159,8 +162,10 @@ class Pictures:
         work, shared = self.works[place], np.random.default_rng((self.seed, self.epoch, place, 0))
         own = np.random.default_rng((self.seed, self.epoch, index, 1))
         beats = self.frames / self.rate * 100 / 60  # about as many as are heard
-        start = shared.uniform(0, max(0.01, work.beats - beats)) + self.freedom * own.uniform(-4, 4)
-        start = float(np.clip(start, 0, work.beats - 1))
+        start = 0.0
+        if self.anywhere:
+            start = shared.uniform(0, max(0.01, work.beats - beats)) + self.freedom * own.uniform(-4, 4)
+            start = float(np.clip(start, 0, work.beats - 1))
         manner = self.manner.eased(self.freedom)
         drawn = _works.picture(work, int(own.integers(1 << 40)), self.rate, self.frames, manner, start)
         return {"spectrogram": drawn, "target": place, "index": index}
@@ -168,11 +173,19 @@ class Pictures:
 
 @cache
 def performances(
-    works: range, versions: int, seconds: float | None, rate: int, manner: _works.Manner = _works.FREE
+    works: range,
+    versions: int,
+    seconds: float | None,
+    rate: int,
+    manner: _works.Manner = _works.FREE,
+    bars: int = 8,
 ) -> tuple[tuple[Waveform, ...], NDArray[np.int64]]:
-    """Waveforms of ``versions`` performances of each of the composed ``works``, and of which work each is, from 0."""
+    """Waveforms of ``versions`` performances of each of the composed ``works``, and of which work each is, from 0.
+
+    Parts of the works have so many ``bars``.
+    """
     played = tuple(
-        _works.perform(_works.compose(work), 1000 * work + version, rate, seconds, manner)
+        _works.perform(_works.compose(work, bars), 1000 * work + version, rate, seconds, manner)
         for work in works
         for version in range(versions)
     )

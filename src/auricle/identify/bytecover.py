@@ -44,7 +44,7 @@ from auricle.hub import Card
 from auricle.identify import _versions
 from auricle.identify._extractor import Architecture, Extractor
 from auricle.identify._versions import Variation
-from auricle.identify._works import compose
+from auricle.identify._works import FREE, compose
 from auricle.nn.checkpoints import filled, read_checkpoint, renamed
 from auricle.nn.triplets import batch_hard, euclidean
 from auricle.train import Experiment, Optim, Recipe, Schedule, fit
@@ -236,7 +236,7 @@ MINI = Config(
     sample_rate=11_025, hop=256, pool=10, exponent=0.5, normalise=True,
     stem=32, widths=(16, 24, 32, 48), depths=(1, 1, 1, 1),
 )  # fmt: skip
-SECONDS, VERSIONS = 12.0, 6
+SECONDS, VERSIONS, BARS = 12.0, 6, 4
 
 
 @dataclass
@@ -246,13 +246,16 @@ class VersionsRecipe(Recipe):
     works: int = 8
     """Works of a batch."""
 
+    freedom: float = 0.5
+    """How free composed works are performed, in [0, 1], to train and to test on."""
+
     seconds: tuple[float, ...] = (100.0, 150.0, 200.0)
     """Lengths of the cuts of recordings, which epochs take in turn."""
 
-    composed: int = 1000
+    composed: int = 100
     """How many composed works there are to train on."""
 
-    ramp: int = 200
+    ramp: int = 150
     """Batches until their performances are as free as in the test."""
 
     tested: int = 40
@@ -262,7 +265,12 @@ class VersionsRecipe(Recipe):
 PRESETS = {
     "paper": VersionsRecipe(steps=262_500, batch=32, optim=Optim(name="adam", lr=1e-4)),  # SHS100K, 100 epochs
     "mini": VersionsRecipe(
-        steps=400, batch=32, clip=5.0, optim=Optim(name="adam", lr=2e-3), schedule=Schedule("cosine", warmup=20)
+        steps=300,
+        batch=32,
+        works=8,
+        clip=5.0,
+        optim=Optim(name="adam", lr=2e-3),
+        schedule=Schedule("cosine", warmup=20),
     ),
     "smoke": VersionsRecipe(steps=2, batch=8, works=4, composed=8, tested=3),
 }
@@ -311,23 +319,27 @@ def experiment(preset: str = "mini") -> Experiment:
 def training(arm: str, recipe: VersionsRecipe) -> tuple[Task, _versions.Pictures]:
     """A task of one arm and the composed works that it learns on."""
     task = task_for(arm, recipe.seed, MINI, recipe.composed)
-    works = [compose(number) for number in range(recipe.composed)]
+    works = [compose(number, BARS) for number in range(recipe.composed)]
     rate = MINI.sample_rate / (MINI.hop * MINI.pool)
     each = recipe.batch // recipe.works
     frames = round(SECONDS * rate)
-    return task, _versions.Pictures(works, rate, frames, recipe.works, each, recipe.seed, recipe.ramp)
+    manner = FREE.eased(recipe.freedom)
+    return task, _versions.Pictures(
+        works, rate, frames, recipe.works, each, recipe.seed, recipe.ramp, manner, anywhere=False
+    )
 
 
-def prepared(count: int, model: Model) -> tuple[Tensor, NDArray[np.int64]]:
+def prepared(recipe: VersionsRecipe, model: Model) -> tuple[Tensor, NDArray[np.int64]]:
     """Spectrograms [versions, bins, frames] of the works to test on, and which work each is of."""
-    waves, numbers = _versions.performances(range(50_000, 50_000 + count), VERSIONS, SECONDS, MINI.sample_rate)
-    return torch.stack(_versions.spectrograms(waves, model.spectrogram)), numbers
+    numbers, manner = range(50_000, 50_000 + recipe.tested), FREE.eased(recipe.freedom)
+    waves, works = _versions.performances(numbers, VERSIONS, SECONDS, MINI.sample_rate, manner, BARS)
+    return torch.stack(_versions.spectrograms(waves, model.spectrogram)), works
 
 
 @torch.inference_mode()
 def tested(model: Model, recipe: VersionsRecipe) -> dict[str, float]:
     """``evaluate`` on composed works that nothing was learned on."""
-    spectrograms, works = prepared(recipe.tested, model)
+    spectrograms, works = prepared(recipe, model)
     tracks = torch.cat([model.eval().encode(part)["embedding"] for part in spectrograms.split(32)]).numpy()
     return _versions.ranking(_versions.cosine(tracks, tracks), works)
 
@@ -336,7 +348,7 @@ def replicate(seed: int, arm: str, preset: str = "mini") -> dict[str, float]:
     """Trains one arm, or compares chroma without learning, and has all performances of unseen works find each other."""
     recipe = replace(PRESETS[preset], seed=seed)
     if arm == "chroma":
-        spectrograms, works = prepared(recipe.tested, Model(MINI))
+        spectrograms, works = prepared(recipe, Model(MINI))
         return _versions.ranking(chroma_similarity(spectrograms.numpy()), works)
     task, train = training(arm, recipe)
     fit(task, train, recipe, progress=False)
