@@ -25,7 +25,7 @@ from auricle.audio import read, write
 from auricle.data import mini
 from auricle.library import Library
 from auricle.library.speakers import spoken_vectors
-from auricle.library.voices import BAR, SLOPE, WITHIN, Vectors, Voice, likeness
+from auricle.library.voices import BAR, SLOPE, WITHIN, Vectors, Voice, cluster, likeness, tell_apart
 from auricle.metrics.identification import equal_error_rate, min_dcf
 
 CALIBRATION = (
@@ -112,6 +112,21 @@ def conversations(heard: Sentences, folder: Path) -> dict[str, list[tuple[str, f
     return truth
 
 
+def alone(heard: Sentences) -> tuple[float, int, int]:
+    """A library of single sentences: share of the windows told right, speakers found, and how many there are."""
+    voices, names = [], sorted({ONE_READER[0] if name in ONE_READER else name for name in heard})
+    truth: list[int] = []
+    for name, said in heard.items():
+        for _, vectors in said:
+            labels = tell_apart(vectors)
+            voices += [Voice.of(vectors[labels == label]) for label in range(labels.max() + 1)]
+            truth += [names.index(ONE_READER[0] if name in ONE_READER else name)] * (labels.max() + 1)
+    found = cluster(voices)
+    together = np.zeros((len(names), found.max() + 1))
+    np.add.at(together, (truth, found), [voice.windows for voice in voices])
+    return together[linear_sum_assignment(-together)].sum() / together.sum(), together.shape[1], len(names)
+
+
 def judge(library: Library, truth: dict[str, list[tuple[str, float, float]]]) -> tuple[float, float, int]:
     """Share of the time that is told right, by the best matching of names; share said to be speech; speakers found."""
     turns = library.speakers()
@@ -149,6 +164,10 @@ def main() -> int:
         report.add("minimum detection cost, prior 0.01", min_dcf(scores, same), "")
         report.add("missed at the threshold", 100 * float(np.mean(scores[same] < BAR)), "%")
         report.add("falsely accepted at the threshold", 100 * float(np.mean(scores[~same] >= BAR)), "%")
+    right, speakers, people = alone(heard)
+    report.part = f"{sum(map(len, heard.values()))} single sentences of {people} voices"
+    report.add("the right speaker", 100 * right, "% of the time")
+    report.add("speakers found", speakers, f"of {people}")
     with TemporaryDirectory() as scratch:
         folder = Path(scratch) / "sounds"
         folder.mkdir()

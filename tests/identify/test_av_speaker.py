@@ -203,4 +203,21 @@ class TestPeople:
 def test_an_experiment_measures_both_views_and_across():
     made = av_speaker.experiment("smoke")
     made.task.eval()
-    assert set(made.valid(made.task)) == {"voice", "face", "across", "across_uncentred", "across_one_sex"}
+    assert set(made.valid(made.task)) == {
+        f"{name}_eer" for name in ("voice", "face", "across", "across_uncentred", "across_one_sex")
+    }
+
+
+def test_claims_follow_the_errors():
+    five = np.full(5, 1.0)
+    values = {
+        "voice": {"voice_eer": 0.1 * five},
+        "face": {"face_eer": 0.12 * five},
+        "score": {"both_eer": 0.05 * five},
+        "joined": {"joined_eer": 0.06 * five},
+        "shared": {"voice_eer": 0.11 * five, "face_eer": 0.12 * five, "across_eer": 0.35 * five},
+        "separate": {"across_eer": 0.49 * five},
+    }
+    assert all(av_speaker.claims(values).values())
+    worse = values | {"shared": values["shared"] | {"across_eer": 0.42 * five}, "joined": {"joined_eer": 0.09 * five}}
+    assert list(av_speaker.claims(worse).values()) == [True, False, False, False, True]

@@ -60,6 +60,7 @@ class TestVoices:
         talk = np.concatenate([spoken(rng, one, 8), spoken(rng, cough, 1), spoken(rng, other, 8)])
         assert set(voices.tell_apart(talk)) == {0, 1}
         assert voices.tell_apart(spoken(rng, cough, 1)).tolist() == [0]
+        assert voices.tell_apart(np.concatenate([spoken(rng, one, 2), spoken(rng, other, 2)])).tolist() == [0] * 4
 
     def test_blocks_of_a_long_recording_are_joined_by_the_speakers(self, monkeypatch):
         monkeypatch.setattr(voices, "BLOCK", 10)

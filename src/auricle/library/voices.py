@@ -88,14 +88,13 @@ def tell_apart(vectors: Vectors, bar: float = BAR) -> NDArray[np.int64]:
 
 
 def _settled(vectors: Vectors, labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Gives windows of voices too short to be some to the most alike of the others, if there are any."""
+    """Gives windows of voices too short to be some to the most alike of the others; without any, all are of one."""
     counts = np.bincount(labels)
     large, strays = np.flatnonzero(counts >= LEAST), counts[labels] < LEAST
-    if len(large) and strays.any():
-        means = np.stack([vectors[labels == label].mean(axis=0) for label in large])
-        labels = labels.copy()
-        labels[strays] = large[np.argmax(vectors[strays] @ means.T, axis=1)]
-    return labels
+    if not len(large):
+        return np.zeros_like(labels)
+    means = np.stack([vectors[labels == label].mean(axis=0) for label in large])
+    return np.where(strays, large[np.argmax(vectors @ means.T, axis=1)], labels)
 
 
 def cluster(voices: Sequence[Voice], bar: float = BAR) -> NDArray[np.int64]:
