@@ -320,12 +320,13 @@ def _clips(preset: str, seed: int) -> tuple[_people.Clips, _people.Clips]:
 
 @lru_cache(maxsize=4)
 def _trained(preset: str, seed: int, kind: Kind) -> Model:
-    """A model trained as ``kind``; those of two views begin with the encoders of one, and take half the steps."""
+    """A model trained as ``kind``; those of two views begin with the encoders of one, ``joined`` in half the steps."""
     torch.manual_seed(seed)
     model, recipe = Model(MINI), replace(PRESETS[preset], seed=seed)
     if kind not in ("voice", "face"):
-        recipe = replace(recipe, steps=recipe.steps // 2)
         model = _side_by_side(preset, seed)
+    if kind == "joined":
+        recipe = replace(recipe, steps=recipe.steps // 2)
     fit(Task(model, PEOPLE[preset][0], kind), _people.Sessions(_clips(preset, seed)[0], seed), recipe, progress=False)
     return model
 
