@@ -230,7 +230,7 @@ def evaluate(model: Model, manifest: Manifest | None = None) -> dict[str, float]
 #
 # Works composed by rule (auricle.identify._works): other keys, tempi, instruments, accompaniment, ornaments, noise in
 # every performance. Learned on pictures of performances that are drawn anew for every batch; tested on the sound of six
-# performances of works that nothing was learned on, among themselves.
+# performances of works that nothing was learned on, among themselves. Tracks are the first 12 s of a performance.
 
 MINI = Config(
     sample_rate=11_025, hop=256, pool=10, exponent=0.5, normalise=True,
@@ -252,7 +252,7 @@ class VersionsRecipe(Recipe):
     seconds: tuple[float, ...] = (100.0, 150.0, 200.0)
     """Lengths of the cuts of recordings, which epochs take in turn."""
 
-    composed: int = 100
+    composed: int = 60
     """How many composed works there are to train on."""
 
     ramp: int = 150
@@ -265,9 +265,9 @@ class VersionsRecipe(Recipe):
 PRESETS = {
     "paper": VersionsRecipe(steps=262_500, batch=32, optim=Optim(name="adam", lr=1e-4)),  # SHS100K, 100 epochs
     "mini": VersionsRecipe(
-        steps=300,
-        batch=32,
-        works=8,
+        steps=250,
+        batch=48,
+        works=24,
         clip=5.0,
         optim=Optim(name="adam", lr=2e-3),
         schedule=Schedule("cosine", warmup=20),

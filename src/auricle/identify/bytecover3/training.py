@@ -2,7 +2,7 @@
 
 Networks learn on pictures of performances that are drawn anew for every batch (auricle.identify._works). They are
 tested on the sound of six performances of unseen works: a cut of 3, 6 or 12 s of one, or all of it, asks for the other
-five among all others. Arms: ``global``, bytecover's one vector a track; ``local``, the local alignment loss and MaxMean;
+five among all others. Arms: ``global``, bytecover's one vector a track; ``local``, the local alignment loss, MaxMean;
 ``local_mean``, the same network with its chunks averaged into one vector; ``two_stage``, ``local`` where tracks are
 compared only if they hold one of the 50 chunks nearest to one of the query's.
 """
@@ -23,7 +23,7 @@ from auricle.data.manifest import Manifest
 from auricle.hub.ear import TorchEar
 from auricle.identify import _versions, bytecover
 from auricle.identify._versions import Pictures, Tracks, Variation
-from auricle.identify._works import compose
+from auricle.identify._works import FREE, compose
 from auricle.identify.bytecover3.model import Config, LocalAlignment, Model, Task, maxmean
 from auricle.train import Experiment, Optim, Recipe, Schedule, fit
 from auricle.types import Ear, Waveform, windows_in
@@ -34,7 +34,7 @@ MINI = Config(
 )  # fmt: skip
 HOP = 2.5  # seconds between chunks of 5 s
 QUERIES = {"3": 3.0, "6": 6.0, "12": 12.0, "full": None}  # seconds of them
-TRACK, VERSIONS = 45.0, 6
+TRACK, VERSIONS, BARS = 45.0, 6, 4
 NEAREST = 50  # chunks that choose the tracks of the second stage
 
 
@@ -48,7 +48,7 @@ class ChunksRecipe(Recipe):
     seconds: float = 150.0
     """Length of the cuts of recordings, or of performances."""
 
-    composed: int = 1000
+    composed: int = 60
     """How many composed works there are to train on."""
 
     ramp: int = 150
@@ -56,6 +56,9 @@ class ChunksRecipe(Recipe):
 
     tested: int = 25
     """How many composed works there are to test on."""
+
+    freedom: float = 0.5
+    """How free composed works are performed, in [0, 1], to train and to test on."""
 
 
 PRESETS = {
@@ -67,7 +70,7 @@ PRESETS = {
         steps=300, batch=24, works=12, seconds=15.0, clip=5.0,
         optim=Optim(name="adam", lr=2e-3), schedule=Schedule("cosine", warmup=20),
     ),
-    "smoke": ChunksRecipe(steps=2, batch=8, works=4, seconds=15.0, composed=8, tested=3),
+    "smoke": ChunksRecipe(steps=2, batch=8, works=4, seconds=26.0, composed=8, tested=3),
 }  # fmt: skip
 ARMS = ("global", "local", "local_mean", "two_stage")
 SEEDS = 3
@@ -97,9 +100,10 @@ def trained(kind: str, seed: int, preset: str) -> Any:
 def pictures(recipe: ChunksRecipe) -> Pictures:
     """The composed works to learn on."""
     rate = MINI.sample_rate / (MINI.hop * MINI.pool)
-    works = [compose(number) for number in range(recipe.composed)]
+    works = [compose(number, BARS) for number in range(recipe.composed)]
     each = recipe.batch // recipe.works
-    return Pictures(works, rate, round(recipe.seconds * rate), recipe.works, each, recipe.seed, recipe.ramp)
+    manner, frames = FREE.eased(recipe.freedom), round(recipe.seconds * rate)
+    return Pictures(works, rate, frames, recipe.works, each, recipe.seed, recipe.ramp, manner, anywhere=False)
 
 
 def experiment(preset: str = "mini") -> Experiment:
@@ -135,7 +139,8 @@ def replicate(seed: int, arm: str, preset: str = "mini") -> dict[str, float]:
 @torch.inference_mode()
 def tested(model: Any, arm: str, recipe: ChunksRecipe) -> dict[str, float]:
     """``replicate`` of a network that is trained."""
-    waves, works = _versions.performances(range(60_000, 60_000 + recipe.tested), VERSIONS, TRACK, MINI.sample_rate)
+    numbers, manner = range(60_000, 60_000 + recipe.tested), FREE.eased(recipe.freedom)
+    waves, works = _versions.performances(numbers, VERSIONS, TRACK, MINI.sample_rate, manner, BARS)
     tracks = _versions.spectrograms(waves, model.eval().spectrogram)
     rate = MINI.sample_rate / (MINI.hop * MINI.pool)
     rng, found = np.random.default_rng(0), {}
