@@ -37,6 +37,7 @@ def words_of(verb: str, sounds: Path, scratch: Path) -> list[object]:
         "search": ["search", "--like", sounds / "low 1.wav"],
         "similar": ["similar", sounds / "low 1.wav"],
         "events": ["events"],
+        "identify": ["identify", sounds / "long.flac", "--library", scratch / "library"],
         "tag": ["tag", sounds / "low 1.wav", sounds / "broken.wav", "--ear", "fake_ear"],
         "duplicates": ["duplicates"],
         "speakers": ["speakers", "--ear", "fake_ear"],
@@ -63,6 +64,8 @@ def test_json_keeps_to_its_schema(verb, run, sounds, indexed, tmp_path, monkeypa
     (tmp_path / "mine.py").write_text(SYSTEM)
     if verb == "evaluate":
         run(*words_of("train", sounds, tmp_path))
+    if verb == "identify":
+        run("index", sounds, "--library", tmp_path / "library", "--prints", "--workers", 1)
     result = run(*words_of(verb, sounds, tmp_path), "--json")
     value = json.loads(result.out)  # the whole of standard output
     assert value
