@@ -225,7 +225,7 @@ PRESETS = {
         steps=400_000, batch=128, precision="fp16", clip=10.0, optim=ADAM, schedule=Schedule("linear", warmup=32_000)
     ),
     "mini": Recipe(
-        steps=1000, batch=16, clip=10.0, optim=replace(ADAM, lr=1e-3), schedule=Schedule("linear", warmup=100)
+        steps=800, batch=16, clip=10.0, optim=replace(ADAM, lr=3e-3), schedule=Schedule("linear", warmup=80)
     ),
     "smoke": Recipe(steps=2, batch=4, clip=10.0, optim=ADAM, schedule=Schedule("linear")),
 }
