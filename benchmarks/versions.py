@@ -156,12 +156,12 @@ def longest(plot: NDArray[np.bool_]) -> NDArray[np.float64]:
     n, height, width = plot.shape
     total, best = np.zeros((n, height + 2, width + 2)), np.zeros(n)
     known = np.pad(plot, ((0, 0), (2, 0), (2, 0)))
-    for i in range(2, height + 2):
-        for j in range(2, width + 2):
-            before = np.stack([total[:, i - 1, j - 1], total[:, i - 2, j - 1], total[:, i - 1, j - 2]])
-            held = np.stack([known[:, i - 1, j - 1], known[:, i - 2, j - 1], known[:, i - 1, j - 2]])
-            gaps = before - np.where(held, ONSET, EXTENSION)
-            total[:, i, j] = np.where(known[:, i, j], before.max(axis=0) + 1, np.maximum(gaps.max(axis=0), 0))
+    for i in range(2, height + 2):  # a row needs only the two before it
+        places = ((i - 1, slice(1, -1)), (i - 2, slice(1, -1)), (i - 1, slice(0, -2)))
+        before = np.stack([total[:, row, columns] for row, columns in places])
+        held = np.stack([known[:, row, columns] for row, columns in places])
+        gaps = (before - np.where(held, ONSET, EXTENSION)).max(axis=0)
+        total[:, i, 2:] = np.where(known[:, i, 2:], before.max(axis=0) + 1, np.maximum(gaps, 0))
         best = np.maximum(best, total[:, i].max(axis=1))
     return best
 

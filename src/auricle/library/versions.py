@@ -1,8 +1,8 @@
 """Other performances of the same work: recordings whose windows are like those of a song, in whatever order.
 
 An ear for works (``bytecover3``) gives a unit vector to every window of some seconds. Two recordings are compared by
-MaxMean: each window of the shorter one takes its most similar window of the longer one, and the mean of these cosines
-is the score. In large libraries the windows' sketches first say which recordings are worth comparing.
+MaxMean: each window of the shorter one takes its most similar window of the longer one, and the score is a logistic
+function of these cosines' mean. In large libraries the windows' sketches first say which recordings to compare.
 """
 
 import os
@@ -21,6 +21,7 @@ from auricle.types import Ear
 
 EAR = "bytecover3"  # which the threshold is calibrated for
 THRESHOLD = 0.5  # score from which recordings are shown as versions; docs/versions.md says how often that is wrong
+MIDDLE, SLOPE = 0.5, 0.1  # MaxMean at a score of 0.5, and its change to one of 0.73; by benchmarks/versions.py
 EXACT = 200_000  # windows up to which every recording is compared: 550 h at one in 10 s
 CANDIDATES = 200  # nearest windows to each of the song's whose recordings are compared beyond that
 FILLED = 0.5  # share of a window that must be sound, not what the end was filled with
@@ -74,9 +75,15 @@ def versions(
         rows = rows[_worth_comparing(index, rows, query)[index.owner[rows]]]
     if not len(rows):
         return []
-    owners, scores = maxmean(query, index.embeddings(rows), index.owner[rows])
-    best = [place for place in np.argsort(-scores, kind="stable") if scores[place] >= min_score]
-    return [Version(paths[index.ids[owners[i]]], round(min(float(scores[i]), 1.0), 4)) for i in best[:limit]]
+    owners, likeness = maxmean(query, index.embeddings(rows), index.owner[rows])
+    scores = score_of(likeness)
+    best = [place for place in np.argsort(-likeness, kind="stable") if scores[place] >= min_score]
+    return [Version(paths[index.ids[owners[i]]], round(float(scores[i]), 4)) for i in best[:limit]]
+
+
+def score_of(likeness: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Scores in [0, 1] of MaxMean similarities."""
+    return 1 / (1 + np.exp((MIDDLE - likeness) / SLOPE))
 
 
 def maxmean(

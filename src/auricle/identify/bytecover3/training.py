@@ -67,7 +67,7 @@ PRESETS = {
         steps=84_000, batch=100, optim=Optim(name="adam", lr=3e-4), schedule=Schedule("cosine", warmup=1000)
     ),
     "mini": ChunksRecipe(
-        steps=300, batch=24, works=12, seconds=15.0, clip=5.0,
+        steps=250, batch=32, works=16, seconds=26.0, clip=5.0,
         optim=Optim(name="adam", lr=2e-3), schedule=Schedule("cosine", warmup=20),
     ),
     "smoke": ChunksRecipe(steps=2, batch=8, works=4, seconds=26.0, composed=8, tested=3),
@@ -85,7 +85,8 @@ def task_for(kind: str, seed: int, works: int) -> Any:
     if kind == "global":
         shared = {name: getattr(MINI, name) for name in bytecover.Architecture.__dataclass_fields__}
         return bytecover.Task(bytecover.Model(bytecover.Config(**shared)), works)
-    return Task(Model(MINI), LocalAlignment(works, MINI.projection, scale=10.0), hop=HOP, queries=1)
+    loss = LocalAlignment(works, MINI.projection, prototypes=0, scale=10.0)
+    return Task(Model(MINI), loss, hop=HOP, queries=1)
 
 
 @cache
