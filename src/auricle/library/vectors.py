@@ -34,7 +34,8 @@ class Vectors:
         return np.stack([self._pages[p][r] for p, r in zip(page, rows - self._bounds[page], strict=True)])
 
     def _read(self, rows: NDArray[np.integer]) -> NDArray[np.float16]:
-        return matrix(self._fragment.take(rows.tolist(), columns=["embedding"])["embedding"])
+        rising, place = np.unique(rows, return_inverse=True)  # Lance takes rows in rising order alone
+        return matrix(self._fragment.take(rising.tolist(), columns=["embedding"])["embedding"])[place]
 
     def _mapped(self, dataset: Any) -> list[NDArray[np.float16]] | None:
         """The column's pages, mapped; None where its rows do not lie bare, or not all of them count."""
