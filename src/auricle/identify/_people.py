@@ -122,8 +122,8 @@ def faces(people: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.f
 class Sessions:
     """Clips to train on, heard and seen anew every time; a map-style data set.
 
-    Items are ``{"wave": [samples], "faces": [FRAMES, 3, SIDE, SIDE], "speaker": number}``: three quarters of the second,
-    the pictures at random mirrored.
+    Items are ``{"wave": [samples], "faces": [FRAMES, 3, SIDE, SIDE], "speaker": number}``: three quarters of the
+    second, the pictures at random mirrored.
     """
 
     def __init__(self, clips: Clips, seed: int):
