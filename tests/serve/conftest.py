@@ -21,6 +21,7 @@ from auricle.serve.server import server_of
 RATE = 16_000
 ADDRESS = "http://127.0.0.1:8765"
 BASE = "/api/v1/libraries/default"
+MUSIC = sorted((Path(__file__).parents[2] / "data/mini/music").iterdir())[:3]
 
 
 def tone(hertz: float, seconds: float, level: float = 0.5) -> np.ndarray:
@@ -65,6 +66,18 @@ def indexed(sounds, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("served") / "library"
     Library(folder, ear="fake_ear").index(sounds, workers=1)
     return folder
+
+
+@pytest.fixture(scope="session")
+def printed(tmp_path_factory) -> Path:
+    """A library of three pieces of music, with prints and heard by the ear for works."""
+    folder = tmp_path_factory.mktemp("identify")
+    (folder / "music").mkdir()
+    for path in MUSIC:
+        shutil.copy(path, folder / "music")
+    Library(folder / "library", ear="fake_ear").index(folder / "music", prints=True, workers=1)
+    Library(folder / "library", ear="bytecover3").index(folder / "music", workers=1)
+    return folder / "library"
 
 
 @pytest.fixture

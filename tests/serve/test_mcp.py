@@ -27,9 +27,10 @@ import auricle
 from auricle.errors import LibraryError
 from auricle.library import Library
 from auricle.library.labels import Labels
+from tests.serve.conftest import MUSIC
 
 RATE = 16_000
-READING = {"search_text", "search_like", "describe_recording", "get_clip", "list_tags", "list_recordings"}
+READING = {"search_text", "search_like", "identify", "describe_recording", "get_clip", "list_tags", "list_recordings"}
 WRITING = {"add_label", "index_folder"}
 NOBODY = "0" * 32  # the id of no recording
 
@@ -216,6 +217,19 @@ def test_search_like_an_excerpt_hears_only_that(ask, ids):
 def test_search_like_a_file_by_its_path(ask, sounds, ids):
     by_path = ask("search_like", path=str(sounds / "high" / "1.wav"), limit=3)
     assert by_path == ask("search_like", recording=ids["high/1.wav"], limit=3)
+
+
+def test_identify_a_stretch_of_a_recording(printed):
+    known = next(row for row in Library(printed).recordings() if row.path.endswith(MUSIC[1].name))
+    with connected(printed) as remote:
+        first = remote("identify", recording=known.id, start=4, end=10)["matches"][0]
+        assert remote("identify", path=known.path, start=4, end=10)["matches"][0] == first
+    assert first["recording"] == known.id
+    assert first["start"] - first["offset"] == pytest.approx(4, abs=0.1)
+
+
+def test_identify_without_prints(ask, ids):
+    assert "auricle index --prints" in ask.refusal("identify", recording=ids["long.flac"])
 
 
 def test_search_like_a_file_that_is_not_indexed_yet(place):

@@ -11,6 +11,7 @@ import io
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -37,6 +38,8 @@ LONGEST_CLIP = 60.0  # seconds
 LARGEST_CLIP = 12_000_000  # bytes as 16-bit samples: 60 s × 48,000 Hz × 2 channels × 2 bytes = 11.52 MB
 LONGEST_EXAMPLE = 600.0  # seconds listened to of a file that is not indexed
 PROBLEMS_TOLD = 20  # files that could not be heard, in the answer of index_folder
+
+SOMEWHERE_BELOW = "Give a file below an indexed folder"
 
 INSTRUCTIONS = """\
 A library of sound recordings that were listened to once. Search them by words (describe the sound: "dog barking in the
@@ -81,6 +84,23 @@ class Hit(BaseModel):
 class Hits(BaseModel):
     hits: list[Hit] = Field(description="Best first")
     best: float = Field(description="Score of the closest stretch of all, also when it is below the lowest score")
+
+
+class Match(BaseModel):
+    """A stretch of a recording that a sound holds; times in seconds."""
+
+    recording: str
+    path: str
+    start: float
+    end: float
+    offset: float = Field(description="Where in the sound the stretch begins")
+    speed: float = Field(description="How many times as fast the sound plays it")
+    pitch: float = Field(description="How many semitones higher")
+    score: float = Field(description="How much of the sound is alike, and how much alike, 0 to 1")
+
+
+class Matches(BaseModel):
+    matches: list[Match] = Field(description="Best first; none when the sound is from no recording here")
 
 
 class KnownRecording(BaseModel):
@@ -176,6 +196,26 @@ class Tools:
         """Find stretches of sound that sound like a recording, or like a part of it. Its own stretches are hits too."""
         example = self._example(recording, path, start, end)
         return _hits(self.library.searcher.search([example], limit=limit, where=where, min_score=min_score))
+
+    def identify(
+        self,
+        recording: SomeId = None,
+        path: Path = None,
+        start: Start = 0.0,
+        end: OpenEnd = None,
+        limit: Limit = 10,
+    ) -> Matches:
+        """Tell which recordings a sound is from, and where in them, even in noise or played faster or higher."""
+        identifier = self.library.identifier
+        rows = self._rows(recording, path)
+        if not rows and path is None:
+            raise _unknown(recording, path)
+        end = min(start + LONGEST_EXAMPLE, float("inf") if end is None else end)
+        with self._opened([row["path"] for row in rows] or [listed(path or "")], SOMEWHERE_BELOW) as file:
+            sound, _ = read(file.path, identifier.ear.sample_rate, start=start, end=end)
+        found = identifier.hear(sound, limit=limit)
+        known = self._store.rows_by("path", {match.path for match in found})
+        return Matches(matches=[Match(recording=known[match.path]["id"], **asdict(match)) for match in found])
 
     def describe_recording(
         self,
@@ -338,7 +378,7 @@ class Tools:
         if path is None:
             raise _unknown(recording, path)
         end = min(start + LONGEST_EXAMPLE, float("inf") if end is None else end)
-        with self._opened([listed(path)], "Give a file below an indexed folder") as file:
+        with self._opened([listed(path)], SOMEWHERE_BELOW) as file:
             return Part(vector=hear_example(self.library.listener, file.path, start, end))
 
     def _opened(self, paths: Iterable[str], remedy: str) -> Confined:
@@ -371,6 +411,7 @@ def create_server(library: Library, *, write: bool = False) -> MCPServer:
     served = {
         tools.search_text: READS,
         tools.search_like: READS,
+        tools.identify: READS,
         tools.describe_recording: READS,
         tools.get_clip: READS,
         tools.list_tags: READS,

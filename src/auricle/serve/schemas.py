@@ -218,6 +218,37 @@ class SearchAnswer(BaseModel):
     took: float
 
 
+class Match(BaseModel):
+    """A stretch of a recording that a clip holds; its moment ``t`` is ``start + (t - offset) * speed`` there."""
+
+    recording: str
+    path: str
+    name: str
+    start: float
+    end: float
+    offset: float = Field(description="Seconds into the clip at which the stretch begins")
+    speed: float = Field(description="How many times as fast the clip plays it")
+    pitch: float = Field(description="How many semitones higher")
+    score: float
+
+
+class Matches(BaseModel):
+    items: list[Match] = Field(description="Best first; none when the clip is from no recording here")
+
+
+class Version(BaseModel):
+    recording: str
+    path: str
+    name: str
+    score: float
+
+
+class Versions(BaseModel):
+    """Other performances of the same work, best first."""
+
+    items: list[Version]
+
+
 class Upload(BaseModel):
     upload: str
     duration: float

@@ -6,6 +6,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
@@ -63,17 +64,7 @@ class Uploads:
             AudioError: it is no sound.
             RefusalError: it is too long, or has too many channels.
         """
-        suffix = PurePath(filename).suffix.lower()
-        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=suffix if suffix in SUFFIXES else "") as copy:
-            shutil.copyfileobj(file, copy, COPY_BYTES)
-            copy.flush()
-            with open_source(copy.name) as source:  # the header only: to count what it does not tell takes decoding
-                channels = source.info.channels
-            if channels > self.limits.upload_channels:
-                raise RefusalError(
-                    413, f"The sound has {channels} channels", f"Send {self.limits.upload_channels} or fewer"
-                )
-            samples = _Counted(stream(copy.name, ear.sample_rate, block=BLOCK_SECONDS), ear, self.limits.upload_seconds)
+        with self._decoded(ear.sample_rate, file, filename) as samples:
             blocks = [heard for _, _, heard in hear_blocks(ear, iter(samples))]
         vectors = np.concatenate([block.embeddings for block in blocks])
         silent = np.concatenate([is_silent(block, ear) for block in blocks])
@@ -84,6 +75,30 @@ class Uploads:
             self._forget_old()
             self._heard[heard.id] = heard
         return heard
+
+    def read(self, rate: int, file: BinaryIO, filename: str) -> Waveform:
+        """The sound of an upload, of which nothing is kept: mono at ``rate`` Hz.
+
+        Raises:
+            AudioError: it is no sound.
+            RefusalError: it is too long, or has too many channels.
+        """
+        with self._decoded(rate, file, filename) as samples:
+            return np.concatenate([np.zeros(0, np.float32), *samples])
+
+    @contextmanager
+    def _decoded(self, rate: int, file: BinaryIO, filename: str) -> "Iterator[_Counted]":
+        suffix = PurePath(filename).suffix.lower()
+        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=suffix if suffix in SUFFIXES else "") as copy:
+            shutil.copyfileobj(file, copy, COPY_BYTES)
+            copy.flush()
+            with open_source(copy.name) as source:  # the header only: to count what it does not tell takes decoding
+                channels = source.info.channels
+            if channels > self.limits.upload_channels:
+                raise RefusalError(
+                    413, f"The sound has {channels} channels", f"Send {self.limits.upload_channels} or fewer"
+                )
+            yield _Counted(stream(copy.name, rate, block=BLOCK_SECONDS), rate, self.limits.upload_seconds)
 
     def __call__(self, library: str, id: str) -> Heard:
         """The upload ``id`` of a library.
@@ -106,8 +121,8 @@ class Uploads:
 class _Counted:
     """Blocks of sound, refused once there are more than ``most`` seconds of them, whatever the header said."""
 
-    def __init__(self, blocks: Iterator[Waveform], ear: Ear, most: float):
-        self._blocks, self.rate, self.most = blocks, ear.sample_rate, most
+    def __init__(self, blocks: Iterator[Waveform], rate: int, most: float):
+        self._blocks, self.rate, self.most = blocks, rate, most
         self.count = 0  # samples
 
     def __iter__(self) -> Iterator[Waveform]:

@@ -3,13 +3,26 @@
 from fastapi import APIRouter, FastAPI
 
 from auricle.serve.context import errors
-from auricle.serve.routes import collections, index, labels, libraries, login, page, recordings, search, sound, teach
+from auricle.serve.routes import (
+    collections,
+    identify,
+    index,
+    labels,
+    libraries,
+    login,
+    page,
+    recordings,
+    search,
+    sound,
+    teach,
+)
 from auricle.serve.routes import map as atlas
 
 LIBRARY = (
     libraries.one,
     recordings.router,
     search.router,
+    identify.router,
     sound.router,
     labels.router,
     collections.router,

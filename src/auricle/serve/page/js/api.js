@@ -8,6 +8,8 @@
  * @typedef {Recording & {paths: string[], available: boolean}} RecordingDetail
  * @typedef {{recording: string, start: number, end: number}} Stretch
  * @typedef {Stretch & {path: string, name: string, score: number, duration: number, tags: Tag[]}} Hit
+ * @typedef {Stretch & {path: string, name: string, score: number, offset: number, speed: number, pitch: number}} Match
+ * @typedef {{recording: string, path: string, name: string, score: number}} Version
  * @typedef {{start: number, end: number, label: string, score: number}} MachineEvent
  * @typedef {{id: string, start: number, end: number, low: number | null, high: number | null, label: string,
  *   verdict: "confirmed" | "rejected" | "drawn" | "renamed", event: MachineEvent | null, version: number,
@@ -120,6 +122,16 @@ export class Api {
     form.append("file", blob, name);
     return this.call("./uploads", { method: "POST", body: form });
   };
+
+  /** Which recordings a clip is from. @returns {Promise<Match[]>} */
+  identify = (/** @type {Blob} */ blob, /** @type {string} */ name) => {
+    const form = new FormData();
+    form.append("file", blob, name);
+    return this.call(`./identify?${query({ limit: 3 })}`, { method: "POST", body: form }).then(items);
+  };
+
+  /** Other performances of the same work. @returns {Promise<Version[]>} */
+  versions = (/** @type {string} */ id) => this.call(`./recordings/${id}/versions`).then(items);
 
   // --- correcting ---
 

@@ -17,6 +17,7 @@ import { Viewport } from "../viewport.js";
 const FORMATS = { csv: "CSV", audacity: "Audacity", raven: "Raven", jams: "JAMS", json: "JSON", srt: "SRT", vtt: "WebVTT", rttm: "RTTM" };
 const SHOWN = 30; // seconds around a hit in a long recording
 const ZOOM = 1.6;
+const WORKS = "bytecover3"; // the ear that tells works apart
 
 /** @param {HTMLElement} root @param {import("../main.js").App} app @param {import("../router.js").Route} route */
 export function mount(root, app, route) {
@@ -257,6 +258,7 @@ function show(root, app, recording) {
     },
   }, signal);
   panel.showItem(null, null);
+  showVersions(app, recording, panel.element);
   annotations.load().then(() => annotations.problem && app.toast(message(annotations.problem)));
 
   return (/** @type {import("../router.js").Route} */ { params }) => {
@@ -266,6 +268,20 @@ function show(root, app, recording) {
     item = null;
     if (end > start) setRegion({ start, end, low: null, high: null });
   };
+}
+
+/** Lists other performances of the same work below the panel's own sections, where there are any. */
+async function showVersions(/** @type {import("../main.js").App} */ app, /** @type {import("../api.js").Recording} */ { id }, /** @type {HTMLElement} */ panel) {
+  try {
+    const { ears } = await app.api.stats();
+    if (!Object.keys(ears).some((ear) => ear.startsWith(WORKS))) return;
+    const found = await app.api.versions(id);
+    if (app.signal.aborted || !found.length) return;
+    panel.append(h("section", { "aria-label": "Versions" }, h("h2", {}, "Other versions"), h("ul.labels", {}, found.map(({ recording, name, score }) =>
+      h("li", {}, h("a", { href: href("recording", recording) }, name), h("span.times", {}, score.toFixed(2)))))));
+  } catch (error) {
+    if (!app.signal.aborted) app.toast(message(error));
+  }
 }
 
 function heading(/** @type {import("../api.js").RecordingDetail} */ recording) {

@@ -8,6 +8,7 @@ import { go, href } from "../router.js";
 import { showChips, nameOf } from "../ui/chips.js";
 import { filterPanel } from "../ui/filters.js";
 import { hitList } from "../ui/hit-list.js";
+import { showIdentified } from "../ui/identified.js";
 import { rangePicker } from "../ui/range-picker.js";
 import { saveTo } from "../ui/save.js";
 import { searchBox } from "../ui/search-box.js";
@@ -42,12 +43,13 @@ export function mount(root, app, route) {
   const panel = filterPanel({ change, hover: app.store.settings.hover, setHover: (on) => app.store.set("hover", on) });
   const chipRow = h("div.chip-row");
   const editor = h("div.editor");
+  const identified = h("div");
   const summary = h("p.summary", { role: "status" });
   const results = h("div.results");
   const more = h("div.more");
   const intro = h("div.intro");
   const head = h("div.ask", {}, h("h1", {}, "What are you listening for?"), box.element, chipRow, editor);
-  fill(root, head, intro, h("div.found", {}, panel.element, h("section", { "aria-label": "Hits" }, summary, results, more)));
+  fill(root, head, intro, h("div.found", {}, panel.element, h("section", { "aria-label": "Hits" }, identified, summary, results, more)));
 
   /** @type {{kind: "like" | "without", at: number} | null} the example whose part is being chosen */
   let opened = null;
@@ -111,6 +113,13 @@ export function mount(root, app, route) {
     fill(editor, picker.element);
   }
 
+  async function identify() {
+    const asked = query;
+    const sounds = query.like.map(({ upload }) => upload && uploaded(upload)?.matches);
+    const matches = (await Promise.all(sounds)).flatMap((some) => some ?? []);
+    if (query === asked && !app.signal.aborted) showIdentified(identified, app, matches);
+  }
+
   async function ask(offset = 0) {
     asked.abort();
     asked = new AbortController();
@@ -167,6 +176,7 @@ export function mount(root, app, route) {
     if (asking) {
       fill(intro);
       ask();
+      identify();
     } else {
       asked.abort();
       showIntro(intro, app, change);
