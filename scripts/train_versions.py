@@ -7,8 +7,7 @@ rule for every batch; as pictures, without any sound (``auricle.identify._works.
 print are kept out, for they are what benchmarks/versions.py tests on. One core, about 25 minutes.
 
 What the package holds was trained in two rounds: 1,000 of the 3,000 steps of the first, then ``--start`` with its
-weights and ``--steps 800``, in which performances are as free as they get from the start. Then the last layer is
-turned so that performances of one work differ equally in all directions (within-class whitening).
+weights and ``--steps 800``, in which performances are as free as they get from the start.
 """
 
 import argparse
@@ -32,7 +31,6 @@ CONFIG = Config(
     projection=128, seconds=20.0,
 )  # fmt: skip
 COMPOSED = 2_000
-WHITENED = 800  # works that the last layer is turned by
 FRAMES = 54  # 10 s of a chunk are enough to learn on
 MANNER = _works.Manner(tempo=(77.0, 143.0), noise=(5.0, 35.0))
 RECIPE = Recipe(
@@ -56,28 +54,6 @@ def valid(task: Task) -> dict[str, float]:
     return ranking(cosine(vectors, vectors), numbers)
 
 
-@torch.inference_mode()
-def whiten(model: Model, heard: list[_works.Work], rate: float, each: int = 4, shrink: float = 0.1) -> None:
-    """Changes the last layer: differences between ``each`` performances of a work get the same variance everywhere."""
-    model.eval()
-    frames, rng = round(CONFIG.seconds * rate), np.random.default_rng(1)
-    vectors = []
-    for place in rng.choice(len(heard), min(WHITENED, len(heard)), replace=False):
-        start = float(rng.uniform(0, max(0.01, heard[place].beats - 40)))
-        seeds = rng.integers(1 << 40, size=each)
-        drawn = [_works.picture(heard[place], int(seed), rate, frames, MANNER, start) for seed in seeds]
-        vectors.append(model.projection(model.features(torch.from_numpy(np.stack(drawn)))))
-    heap = torch.stack(vectors)  # [works, each, dim]
-    apart = (heap - heap.mean(dim=1, keepdim=True)).flatten(0, 1)
-    spread = apart.T @ apart / (len(heap) * (each - 1))
-    spread += shrink * spread.trace() / len(spread) * torch.eye(len(spread))
-    values, directions = torch.linalg.eigh(spread)
-    turn = directions @ torch.diag(values**-0.5) @ directions.T
-    last = model.projection[1]
-    last.weight.copy_(turn @ last.weight)
-    last.bias.copy_(turn @ (last.bias - heap.mean(dim=(0, 1))))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, required=True, help="for music21's wheel and the run")
@@ -99,8 +75,6 @@ def main() -> None:
     pictures = Pictures(heard, rate, FRAMES, 32, 2, recipe.seed, ramp, MANNER)
     run = fit(task, pictures, recipe, valid=valid, monitor="map", folder=options.cache / f"run-{recipe.seed}")
     print({name: round(float(np.round(value, 4)), 4) for name, value in run.best.items()}, f"{run.seconds:.0f} s")
-    whiten(model, heard, rate)
-    print({name: round(value, 4) for name, value in valid(task).items()}, "after whitening")
     print(export(model, options.out, name=CARD.name, window=CONFIG.seconds, hop=CONFIG.seconds / 2))
 
 
