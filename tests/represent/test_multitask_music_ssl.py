@@ -111,7 +111,7 @@ def test_the_shape_of_noise_and_of_a_tone():
     torch.manual_seed(0)
     sounds = torch.stack((torch.sin(2 * torch.pi * 440 * torch.arange(12_000) / RATE), 0.5 * torch.randn(12_000)))
     found = workers.Targets(training.MINI, ("shape",), low=65.4, octaves=4)(sounds)["shape"].mean(dim=1)
-    level, changes, centroid, rolloff, flatness = found.T
+    changes, centroid, rolloff, flatness = found.T[1:]
     assert float(changes[0]) == pytest.approx(2 * 440 / RATE, rel=0.02)
     assert float(changes[1]) == pytest.approx(0.5, abs=0.02)
     assert centroid[0] < centroid[1]
