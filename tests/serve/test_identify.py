@@ -1,6 +1,7 @@
 """Identifying over HTTP, with real music and the prints and versions that the package brings along."""
 
 import io
+import shutil
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,32 @@ def test_a_library_that_the_ear_for_works_has_not_heard(client, ids):
     answer = client.get(f"{BASE}/recordings/{ids['long.flac']}/versions")
     assert answer.status_code == 409
     assert "bytecover3" in answer.json()["error"]["remedy"]
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory):
+    """A client of a library in which people speak, heard by the ear for voices."""
+    folder = tmp_path_factory.mktemp("spoken")
+    (folder / "speech").mkdir()
+    for path in sorted((MUSIC[0].parents[1] / "speech").iterdir())[:2]:
+        shutil.copy(path, folder / "speech")
+    Library(folder / "library", ear="ge2e").index(folder / "speech", workers=1)
+    with asking(folder / "library") as client:
+        yield client
+
+
+@pytest.mark.weights
+def test_who_speaks_when(spoken):
+    for item in spoken.get(f"{BASE}/recordings").json()["items"]:
+        answer = spoken.get(f"{BASE}/recordings/{item['id']}/speakers")
+        assert answer.status_code == 200
+        turns = answer.json()["items"]
+        assert turns == sorted(turns, key=lambda turn: turn["start"])
+        assert all(0 <= turn["start"] < turn["end"] <= item["duration"] + 0.01 for turn in turns)
+        assert any(turn["speaker"].startswith("speaker ") for turn in turns)
+
+
+def test_a_library_without_voices_says_how_to_hear_them(client, ids):
+    answer = client.get(f"{BASE}/recordings/{ids['long.flac']}/speakers")
+    assert answer.status_code == 409
+    assert "ge2e" in answer.json()["error"]["remedy"]

@@ -249,6 +249,19 @@ class Versions(BaseModel):
     items: list[Version]
 
 
+class Turn(BaseModel):
+    speaker: str = Field(description="The same name in all recordings of the library; speaker 1 speaks most")
+    start: float
+    end: float
+    score: float
+
+
+class Turns(BaseModel):
+    """Who speaks when in one recording, by time."""
+
+    items: list[Turn]
+
+
 class Upload(BaseModel):
     upload: str
     duration: float

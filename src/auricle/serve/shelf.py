@@ -12,6 +12,7 @@ from auricle.errors import AudioError, AuricleError
 from auricle.library import Library
 from auricle.library.collections import Collections
 from auricle.library.labels import Labels
+from auricle.library.speakers import Turn
 from auricle.library.store import one_condition, to_recording
 from auricle.serve import schemas
 from auricle.serve.confine import Confined, is_confined
@@ -35,6 +36,7 @@ class Served:
         self.name, self.ear, self.library = name, ear, Library(folder, ear=ear)
         self.labels, self.collections = Labels(self.library.store), Collections(self.library.store)
         self._conditions: set[str] = set()  # of clients, known to be sound
+        self._turns: tuple[int, list[Turn]] | None = None
         self._stats: tuple[int, dict[str, Any]] | None = None  # and the edition they tell of
 
     @property
@@ -144,6 +146,17 @@ class Served:
         if self._stats is None or self._stats[0] != edition:
             self._stats = edition, self.library.stats()
         return self._stats[1]
+
+    def turns(self) -> list[Turn]:
+        """``Library.speakers``, told apart again when the recordings have changed.
+
+        Raises:
+            LibraryError: no ear for voices has listened here.
+        """
+        edition = self.edition
+        if self._turns is None or self._turns[0] != edition:
+            self._turns = edition, self.library.speakers()
+        return self._turns[1]
 
     def facets(self) -> schemas.Facets:
         """What the recordings can be filtered by, and how many files each choice leaves."""

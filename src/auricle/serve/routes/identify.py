@@ -1,4 +1,4 @@
-"""Identifying: which recording a clip is from, and which recordings are of the same work."""
+"""Identifying: which recording a clip is from, which recordings are of the same work, who speaks."""
 
 from typing import Annotated, Any
 
@@ -38,6 +38,24 @@ async def versions(rec: Rec, lib: Lib, here: Here, request: Request, limit: Limi
     def work() -> schemas.Versions:
         found = lib.library.versions(lib.copies(rec)[0]["path"], limit=limit)
         return schemas.Versions(items=[schemas.Version(**row) for row in _rows(lib, found)])
+
+    return await here.searching(request, work)
+
+
+@router.get("/recordings/{rec}/speakers")
+async def speakers(rec: Rec, lib: Lib, here: Here, request: Request) -> schemas.Turns:
+    """Who speaks when in a recording."""
+
+    def work() -> schemas.Turns:
+        paths = {row["path"] for row in lib.copies(rec)}
+        turns = [turn for turn in lib.turns() if turn.path in paths]
+        first = min((turn.path for turn in turns), default="")  # its copies hold the same
+        items = [
+            schemas.Turn(speaker=turn.speaker, start=turn.start, end=turn.end, score=turn.score)
+            for turn in sorted(turns, key=lambda turn: turn.start)
+            if turn.path == first
+        ]
+        return schemas.Turns(items=items)
 
     return await here.searching(request, work)
 

@@ -133,6 +133,9 @@ export class Api {
   /** Other performances of the same work. @returns {Promise<Version[]>} */
   versions = (/** @type {string} */ id) => this.call(`./recordings/${id}/versions`).then(items);
 
+  /** Who speaks when. @returns {Promise<{speaker: string, start: number, end: number, score: number}[]>} */
+  speakers = (/** @type {string} */ id) => this.call(`./recordings/${id}/speakers`).then(items);
+
   // --- correcting ---
 
   /** @returns {Promise<Label[]>} */

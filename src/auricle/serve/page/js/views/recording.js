@@ -2,7 +2,7 @@
 
 import { Annotations } from "../annotations.js";
 import { fill, h, icon, iconButton } from "../dom.js";
-import { date, length } from "../format.js";
+import { date, length, span } from "../format.js";
 import { bindKeys } from "../keys.js";
 import { emptyQuery, toParams } from "../query.js";
 import { go, href } from "../router.js";
@@ -18,6 +18,7 @@ const FORMATS = { csv: "CSV", audacity: "Audacity", raven: "Raven", jams: "JAMS"
 const SHOWN = 30; // seconds around a hit in a long recording
 const ZOOM = 1.6;
 const WORKS = "bytecover3"; // the ear that tells works apart
+const VOICES = "ge2e"; // … and voices
 
 /** @param {HTMLElement} root @param {import("../main.js").App} app @param {import("../router.js").Route} route */
 export function mount(root, app, route) {
@@ -258,7 +259,7 @@ function show(root, app, recording) {
     },
   }, signal);
   panel.showItem(null, null);
-  showVersions(app, recording, panel.element);
+  showRelated(app, recording, panel.element);
   annotations.load().then(() => annotations.problem && app.toast(message(annotations.problem)));
 
   return (/** @type {import("../router.js").Route} */ { params }) => {
@@ -270,18 +271,25 @@ function show(root, app, recording) {
   };
 }
 
-/** Lists other performances of the same work below the panel's own sections, where there are any. */
-async function showVersions(/** @type {import("../main.js").App} */ app, /** @type {import("../api.js").Recording} */ { id }, /** @type {HTMLElement} */ panel) {
+/** Lists other performances of the same work, and who speaks, below the panel's own sections. */
+async function showRelated(/** @type {import("../main.js").App} */ app, /** @type {import("../api.js").Recording} */ { id }, /** @type {HTMLElement} */ panel) {
   try {
     const { ears } = await app.api.stats();
-    if (!Object.keys(ears).some((ear) => ear.startsWith(WORKS))) return;
-    const found = await app.api.versions(id);
-    if (app.signal.aborted || !found.length) return;
-    panel.append(h("section", { "aria-label": "Versions" }, h("h2", {}, "Other versions"), h("ul.labels", {}, found.map(({ recording, name, score }) =>
-      h("li", {}, h("a", { href: href("recording", recording) }, name), h("span.times", {}, score.toFixed(2)))))));
+    const heardBy = (/** @type {string} */ ear) => Object.keys(ears).some((name) => name.startsWith(ear));
+    const versions = heardBy(WORKS) ? await app.api.versions(id) : [];
+    const turns = heardBy(VOICES) ? await app.api.speakers(id) : [];
+    if (app.signal.aborted) return;
+    if (versions.length) panel.append(listed("Other versions", versions.map(({ recording, name, score }) => [href("recording", recording), name, score.toFixed(2)])));
+    if (turns.length) panel.append(listed("Who speaks", turns.map(({ speaker, start, end }) => [href("recording", id, { t: start, e: end }), speaker, span(start, end)])));
   } catch (error) {
     if (!app.signal.aborted) app.toast(message(error));
   }
+}
+
+/** A section of links, each with what is known of it. */
+function listed(/** @type {string} */ title, /** @type {string[][]} */ rows) {
+  const items = rows.map(([address, name, about]) => h("li", {}, h("a.goto", { href: address }, name), h("span.times", {}, about)));
+  return h("section", { "aria-label": title }, h("h2", {}, title), h("ul.labels.related", {}, items));
 }
 
 function heading(/** @type {import("../api.js").RecordingDetail} */ recording) {
