@@ -1,8 +1,8 @@
 """Which recording a clip is from, and where in it: prints in order, along a line.
 
-A clip's prints (see ``auricle.types.PrintEar``) are compared with every stored one. Where the clip was taken from a
-recording, print after print is alike along a diagonal of that table; the diagonals with most evidence, the sum of
-``likeness - CHANCE`` over their best stretch, are found exactly. What was played faster, slower, higher or lower is
+A clip's prints (see ``auricle.types.PrintEar``) are compared with every stored one: their cosine, less how common the two
+are (noise is like all noise), less what chance gives. Where the clip was taken from a recording, print after print is
+alike along a diagonal of that table; the diagonals with most evidence, the sum over their best stretch, are found exactly. What was played faster, slower, higher or lower is
 compared as it was before: at speeds, tempi and pitches a semitone apart, unless the clip is found as it stands.
 
 Every search is exact: the stored prints are read once for each version of their table and kept in memory, 128 bytes
@@ -26,18 +26,20 @@ from auricle.library.store import Store
 from auricle.types import Ear, PrintEar, Waveform
 
 EAR = "moco_fingerprint"  # the ear whose prints are stored by ``auricle index --prints``
-CHANCE = 0.25  # likeness below which a print speaks against a match
+CHANCE = -0.1  # cosine, less commonness, from which two prints speak for a match
 PIECE = 15.0  # seconds of a clip that are looked for at a time
 SURE = 0.5  # score from which a clip is as it was, and need not be tried as if played otherwise
 BLOCK = 32_768  # prints compared at a time
 PEAKS = 64  # diagonals of a block that are looked at closely
 JOIN = 1.0  # seconds that a match may jump between two pieces
 LINE = 6  # prints from which the speed can be measured, not only chosen
+ALIKE = 0.3  # cosine from which a print says where it lies
 OFF_LINE = 1.0  # hops from the line at which a print is left out of the measurement
 
-# Evidence that unknown clips reach by chance grows with the logarithm of the prints compared: of clips of 10 s that are
-# not in the library one in a hundred is above this (benchmarks/identify.py).
-BASE, GROWTH = 2.0, 0.1
+# Evidence that clips reach by chance grows with their length and with the logarithm of the prints compared: FLOOR, and
+# for each print of the clip a share of what it could give, SHARE at REFERENCE comparisons and GROWTH more for each factor
+# of e. Set so that 2 in 100 clips, of music, speech and ambience not in a library of music, would be named.
+FLOOR, SHARE, GROWTH, REFERENCE = 1.0, 0.13, 0.055, 11_000
 
 Vectors = NDArray[np.float32]
 
@@ -86,8 +88,8 @@ def print_ear(store: Store) -> tuple[str, str] | None:
 class Prints:
     """All stored prints, the rows of a recording one after another in the order of time."""
 
-    def __init__(self, store: Store, ear: str):
-        dataset = store.windows(ear)
+    def __init__(self, store: Store, ear: PrintEar):
+        dataset = store.windows(ear.name)
         if dataset is None:
             raise LibraryError("This library has no prints", "Take them: auricle index --prints")
         self.version: int = dataset.version
@@ -97,6 +99,8 @@ class Prints:
         order = np.lexsort((table["start"].to_numpy(), owner))
         self.ids: list[str] = recordings.dictionary.to_pylist()
         self.vectors: NDArray[np.float16] = matrix(table["embedding"])[order]
+        parts = (self.vectors[low : low + BLOCK].astype(np.float32) for low in range(0, len(self.vectors), BLOCK))
+        self.common = np.concatenate([ear.commonness(part) for part in parts])  # [prints]
         self.first: NDArray[np.int64] = np.searchsorted(owner[order], np.arange(len(self.ids) + 1))  # rows, and the end
 
     def __len__(self) -> int:
@@ -158,7 +162,7 @@ class Identifier:
         if not isinstance(ear, PrintEar):
             raise LibraryError(f"The ear {ear.name} takes no prints", "Take them: auricle index --prints")
         self.store, self.ear = store, ear
-        self.prints = Prints(store, ear.name)
+        self.prints = Prints(store, ear)
         self.hop, self.window = ear.hop / ear.sample_rate, ear.window / ear.sample_rate  # seconds
 
     def identify(self, clip: str | os.PathLike[str], *, limit: int = 10) -> list[Match]:
@@ -189,27 +193,33 @@ class Identifier:
     def lines(self, sound: Waveform, begins: float = 0.0) -> list[Line]:
         """What a piece of a clip, which ``begins`` some seconds into it, holds; most evidence first."""
         plain = self.ear.prints_of(sound)
-        most = float(np.any(plain[::2], axis=1).sum()) * (1 - CHANCE)
-        compared = [(AS_IT_WAS, phase / 2, plain[phase::2]) for phase in (0, 1)]
-        found = self.aligned(compared)
+        most = float(np.maximum(1 - self.ear.commonness(plain[::2]) - CHANCE, 0).sum())
+        found = self.aligned([(AS_IT_WAS, phase / 2, plain[phase::2]) for phase in (0, 1)], self.bar(most))
         if max((each.evidence for _, _, each in found), default=0.0) < SURE * most:
             others = [(guise, 0.0, self.ear.prints_of(sound, *guise, step=1.0)) for guise in GUISES]
-            found += self.aligned(others)
+            found += self.aligned(others, self.bar(most, len(GUISES)))
         return [self.line(sound, begins, most, *each) for each in apart(found)]
 
-    def aligned(self, compared: Sequence[tuple[Guise, float, Vectors]]) -> list[tuple[Guise, float, Stretch]]:
-        """Stretches with more evidence than chance gives, of prints [n, dim] by their guise and phase (hops)."""
+    def bar(self, most: float, tried: int = 1) -> float:
+        """Evidence that few clips reach by chance, of those that could give ``most`` and are ``tried`` in some ways."""
+        compared = max(len(self.prints), REFERENCE / 4) * tried
+        return FLOOR + most * (SHARE + GROWTH * float(np.log(compared / REFERENCE)))
+
+    def aligned(
+        self, compared: Sequence[tuple[Guise, float, Vectors]], bar: float
+    ) -> list[tuple[Guise, float, Stretch]]:
+        """Stretches with at least ``bar`` evidence, of prints [n, dim] by their guise and phase (hops)."""
         compared = [each for each in compared if len(each[2])]
         if not compared:
             return []
-        bar = threshold(len(self.prints), len(compared))
         stacked = np.concatenate([rows for _, _, rows in compared])
+        common = CHANCE + self.ear.commonness(stacked)[:, None] / 2
         bounds = np.cumsum([0, *(len(rows) for _, _, rows in compared)])
         found = []
         for low, high in self.prints.blocks():
             first = self.prints.first[low : high + 1]
             stored = self.prints.vectors[first[0] : first[-1]].astype(np.float32)
-            likeness = stacked @ stored.T - CHANCE
+            likeness = stacked @ stored.T - common - self.prints.common[first[0] : first[-1]] / 2
             for (guise, phase, _), begin, end in zip(compared, bounds[:-1], bounds[1:], strict=True):
                 for each in stretches(likeness[begin:end], first - first[0], bar):
                     found.append((guise, phase, each._replace(recording=low + each.recording)))
@@ -253,11 +263,6 @@ class Identifier:
                 )
                 found.append(match)
         return found
-
-
-def threshold(stored: int, tried: int) -> float:
-    """Evidence that few clips reach that are not among the ``stored`` prints, ``tried`` in so many ways."""
-    return BASE + GROWTH * float(np.log(max(stored * tried, 1)))
 
 
 def stretches(likeness: Vectors, first: NDArray[np.int64], bar: float) -> list[Stretch]:
@@ -333,7 +338,7 @@ def measured(clip: Vectors, own: Vectors, at: int, x: NDArray[np.float64]) -> tu
     before, middle, after = (np.einsum("nd,nd->n", clip, own[near + step]) for step in (-1, 0, 1))
     bend = np.maximum(2 * middle - before - after, 1e-3)
     y = near + np.clip((after - before) / (2 * bend), -1, 1)  # the top of the parabola through three likenesses
-    weight = np.maximum(middle - CHANCE, 0) * (np.abs(y - near) < 1) + 1e-6
+    weight = np.maximum(middle - ALIKE, 0) * (np.abs(y - near) < 1) + 1e-6
     place, slope = float(np.average(y - x, weights=weight)), 1.0
     weight = weight * (np.abs(y - x - place) < OFF_LINE)
     if (weight > 1e-3).sum() >= 2 * LINE:

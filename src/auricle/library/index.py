@@ -2,7 +2,7 @@
 
     cache/<table>/<fragment>/   one folder per Lance fragment, made once, since fragments never change
         codes.npy     uint8   [classes, windows]   scores, class by class: a query reads only the classes it needs
-        sketch.npy    uint8   [windows, 256]       unit vectors in the library's principal directions, 8 bits a number
+        sketch.npy    uint8   [windows, 128]       unit vectors in the library's principal directions, 8 bits a number
         rows.npz      which recording (ordinal in ``ids``) and which window of it each row is
     cache/<table>/basis.npz                        mean and principal directions, from a sample of the library's windows
 
@@ -29,9 +29,9 @@ from auricle.library.joint import Joint
 from auricle.library.store import Store, windows_table, writing
 from auricle.library.vectors import Vectors, matrix
 
-SKETCH = 256  # dimensions scanned for every window: one million windows are 256 MB and about 20 ms
-SKETCHES = 2  # format of the cache; that of another is made anew
-SHORTLIST = 64  # windows whose true embeddings are compared, or more where more hits are wanted
+SKETCH = 128  # dimensions scanned for every window: one million windows are 128 MB and about 10 ms
+SKETCHES = 3  # format of the cache; that of another is made anew
+SHORTLIST = 256  # windows whose true embeddings are compared, or more where more hits are wanted
 AT_ONCE = 8  # queries that one scan answers
 BEYOND = 1e-4  # share of a sketch's numbers that its 8 bits cut off
 BASIS_SAMPLE = 20_000  # windows the principal directions are taken from

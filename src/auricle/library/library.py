@@ -16,13 +16,13 @@ from auricle.library import versions as works
 from auricle.library.collections import Collections
 from auricle.library.duplicates import Duplicates, duplicates
 from auricle.library.identify import EAR, Identifier, Match, print_ear
-from auricle.library.index import matrix
 from auricle.library.ingest import IndexReport, Progress, index
 from auricle.library.listen import TagSummary, hear_blocks, open_ear
 from auricle.library.search import Answer, Part, Searcher, listed
 from auricle.library.speakers import THRESHOLD, Turn, ear_of, speakers
 from auricle.library.store import Store, to_recording
 from auricle.library.teach import Example, Taught, Teacher, as_examples
+from auricle.library.vectors import matrix
 from auricle.library.versions import Version
 from auricle.types import Ear, Event, Hit, Recording, Tag
 

@@ -24,6 +24,7 @@ THRESHOLD = 0.5  # score from which recordings are shown as versions; docs/versi
 MIDDLE, SLOPE = 0.5, 0.1  # MaxMean at a score of 0.5, and its change to one of 0.73; by benchmarks/versions.py
 EXACT = 200_000  # windows up to which every recording is compared: 550 h at one in 10 s
 CANDIDATES = 200  # nearest windows to each of the song's whose recordings are compared beyond that
+ALIKE = 0.5  # share of the longer list from which a shorter one is about as long
 FILLED = 0.5  # share of a window that must be sound, not what the end was filled with
 
 Vectors = NDArray[np.float32]
@@ -91,6 +92,8 @@ def maxmean(
 ) -> tuple[NDArray[np.integer], NDArray[np.float32]]:
     """Every owner of ``items``, rising, and how similar it is to the query by MaxMean, in [-1, 1].
 
+    The shorter list asks the longer; where both are about as long, the mean of both ways.
+
     Args:
         query: [m, dim], unit vectors.
         items: [n, dim], unit vectors of all owners.
@@ -101,7 +104,9 @@ def maxmean(
     cosines = query @ items[order].T
     forward = np.maximum.reduceat(cosines, first, axis=1).mean(axis=0)
     backward = np.add.reduceat(cosines.max(axis=0), first) / count
-    return owners, np.where(len(query) <= count, forward, backward)
+    shorter = np.where(len(query) <= count, forward, backward)
+    alike = np.minimum(len(query), count) >= ALIKE * np.maximum(len(query), count)
+    return owners, np.where(alike, (forward + backward) / 2, shorter)
 
 
 def ear_of(store: Store, wanted: str | None = None) -> tuple[str, str]:
@@ -131,10 +136,10 @@ def _vectors(store: Store, index: Index, rows: NDArray[np.integer], spec: str, p
             return row["id"], index.embeddings(own)
     listener = open_ear(spec)
     sound, _ = read(part.path, listener.sample_rate, start=part.start, end=part.end)
+    sound = np.resize(sound, max(len(sound), listener.window))  # a short excerpt is repeated: silence is no music
     vectors = np.concatenate([heard.embeddings for _, _, heard in hear_blocks(listener, iter([sound]))])
     rest = len(sound) - (len(vectors) - 1) * listener.hop
-    whole = len(vectors) == 1 or rest >= FILLED * listener.window
-    return content_id(listed(part.path)), vectors if whole else vectors[:-1]
+    return content_id(listed(part.path)), vectors if rest >= FILLED * listener.window else vectors[:-1]
 
 
 def _filled(index: Index, ear: Ear) -> NDArray[np.integer]:
