@@ -30,7 +30,7 @@ from auricle.train import Experiment, Optim, Recipe, Schedule, fit
 from auricle.types import Ear, Waveform, windows_in
 
 MINI = Config(
-    sample_rate=11_025, hop=256, pool=10, exponent=0.5, stem=32, widths=(16, 24, 32, 48), depths=(1, 1, 1, 1),
+    sample_rate=11_025, hop=256, pool=8, exponent=0.5, stem=32, widths=(16, 24, 32, 48), depths=(1, 1, 1, 1),
     projection=128, seconds=10.0,
 )  # fmt: skip
 HOP = 5.0  # seconds between chunks of 10 s
@@ -49,10 +49,10 @@ class ChunksRecipe(Recipe):
     seconds: float = 150.0
     """Length of the cuts of recordings, or of performances."""
 
-    composed: int = 60
+    composed: int = 300
     """How many composed works there are to train on."""
 
-    ramp: int = 150
+    ramp: int = 1000
     """Batches until their performances are as free as in the test."""
 
     tested: int = 25
@@ -68,7 +68,7 @@ PRESETS = {
         steps=84_000, batch=100, optim=Optim(name="adam", lr=3e-4), schedule=Schedule("cosine", warmup=1000)
     ),
     "mini": ChunksRecipe(
-        steps=250, batch=48, works=24, seconds=25.0, clip=5.0,
+        steps=300, batch=64, works=32, seconds=25.0, clip=5.0,
         optim=Optim(name="adam", lr=2e-3), schedule=Schedule("cosine", warmup=20),
     ),
     "smoke": ChunksRecipe(steps=2, batch=8, works=4, seconds=25.0, composed=8, tested=3),
@@ -86,7 +86,7 @@ def task_for(kind: str, seed: int, works: int) -> Any:
     if kind == "global":
         shared = {name: getattr(MINI, name) for name in bytecover.Architecture.__dataclass_fields__}
         return bytecover.Task(bytecover.Model(bytecover.Config(**shared)), works)
-    loss = LocalAlignment(works, MINI.projection, prototypes=0, scale=10.0)
+    loss = LocalAlignment(works, MINI.projection, prototypes=0, scale=10.0, smoothing=0.0, closeness=0.0)
     return Task(Model(MINI), loss)
 
 
@@ -240,13 +240,17 @@ def evaluate(model: Model | Ear, manifest: Manifest | None = None, seconds: floa
 
 
 def chunk_vectors(ear: Ear, wave: Waveform) -> NDArray[np.float32]:
-    """Vectors [chunks, dim] of ``wave`` [samples]; a last chunk that is filled by less than half is left out."""
+    """Vectors [chunks, dim] of ``wave`` [samples]; what is shorter than a chunk is repeated.
+
+    An end that fills less than half of a chunk is left out.
+    """
+    wave = np.resize(wave, max(len(wave), ear.window))
     chunks = windows_in(len(wave), ear.window, ear.hop)
     filled = np.zeros((chunks - 1) * ear.hop + ear.window, np.float32)
     filled[: len(wave)] = wave
     vectors = ear.hear(filled).embeddings
     rest = len(wave) - (chunks - 1) * ear.hop
-    return vectors if chunks == 1 or rest >= ear.window / 2 else vectors[:-1]
+    return vectors if rest >= ear.window / 2 else vectors[:-1]
 
 
 def _cut(ear: Ear, path: Any, seconds: float) -> NDArray[np.float32]:
