@@ -68,10 +68,10 @@ PRESETS = {
         steps=84_000, batch=100, optim=Optim(name="adam", lr=3e-4), schedule=Schedule("cosine", warmup=1000)
     ),
     "mini": ChunksRecipe(
-        steps=300, batch=64, works=32, seconds=25.0, clip=5.0,
+        steps=300, batch=64, works=32, seconds=15.0, clip=5.0,
         optim=Optim(name="adam", lr=2e-3), schedule=Schedule("cosine", warmup=20),
     ),
-    "smoke": ChunksRecipe(steps=2, batch=8, works=4, seconds=25.0, composed=8, tested=3),
+    "smoke": ChunksRecipe(steps=2, batch=8, works=4, seconds=15.0, composed=8, tested=3),
 }  # fmt: skip
 ARMS = ("global", "local", "local_mean", "two_stage")
 SEEDS = 3
