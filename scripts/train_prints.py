@@ -28,7 +28,17 @@ from scipy.signal import oaconvolve
 from auricle.audio import read
 from auricle.identify.moco_fingerprint import front_end
 from auricle.identify.moco_fingerprint.model import Config, MoCo, Model
-from auricle.identify.moco_fingerprint.views import Pairs, Track, Views, cut_out, distorted, drawn, packed
+from auricle.identify.moco_fingerprint.views import (
+    DENSE,
+    LEVELS,
+    Pairs,
+    Track,
+    Views,
+    cut_out,
+    distorted,
+    drawn,
+    packed,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "src" / "auricle" / "identify" / "moco_fingerprint" / "prints.onnx"
@@ -117,7 +127,9 @@ def main() -> None:
         (train if (number + 1) % HELD_OUT else held_out).append(track)
     noises = backgrounds(store)
     model = trained(train, held_out, noises, args.minutes, args.cache / "run.pt")
+    model.encoder.whiten(prints_of(model, train))
     write(model, args.out)
+    np.save(args.out.with_name("cohort.npy"), cohort(prints_of(model, train), prints_of(model, [[n] for n in noises])))
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB")
 
 
@@ -303,6 +315,24 @@ def identified(model: Model, tracks: Sequence[Track], noises: Sequence[NDArray[n
         total += each
     torch.set_rng_state(state)
     return right / total
+
+
+@torch.no_grad()
+def prints_of(model: Model, tracks: Sequence[Track]) -> torch.Tensor:
+    """Prints of tracks as they were published, without those of silence."""
+    found = []
+    for track in tracks:
+        heard = front_end.windows(LEVELS[np.asarray(track[0][:: front_end.HOP // DENSE])])
+        found.append(model.encoder(torch.from_numpy(np.ascontiguousarray(heard))))
+    prints = torch.cat(found)
+    return prints[prints.any(1)]
+
+
+def cohort(music: torch.Tensor, noise: torch.Tensor) -> NDArray[np.float16]:
+    """Prints of all sorts of sound, mostly music, that say how common a print is [512, dim]."""
+    rng = np.random.default_rng(0)
+    chosen = [each[rng.choice(len(each), count, False)] for each, count in ((music, 448), (noise, 64))]
+    return torch.cat(chosen).numpy().astype(np.float16)
 
 
 def write(model: Model, target: Path) -> None:

@@ -126,6 +126,10 @@ class PrintEar(Ear, Protocol):
         """
         ...
 
+    def commonness(self, prints: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How alike each of ``prints`` [k, dim] is to sounds of all sorts [k]: cosines; 2 for those of silence."""
+        ...
+
 
 @runtime_checkable
 class Detector(Protocol):

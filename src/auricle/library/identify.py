@@ -1,9 +1,10 @@
 """Which recording a clip is from, and where in it: prints in order, along a line.
 
-A clip's prints (see ``auricle.types.PrintEar``) are compared with every stored one: their cosine, less how common the two
-are (noise is like all noise), less what chance gives. Where the clip was taken from a recording, print after print is
-alike along a diagonal of that table; the diagonals with most evidence, the sum over their best stretch, are found exactly. What was played faster, slower, higher or lower is
-compared as it was before: at speeds, tempi and pitches a semitone apart, unless the clip is found as it stands.
+A clip's prints (see ``auricle.types.PrintEar``) are compared with every stored one: their cosine, less how common the
+two are (noise is like all noise). Where the clip was taken from a recording, print after print is alike along a
+diagonal of that table; the diagonals with most evidence, the sum over their best stretch, are found exactly. What was
+played faster, slower, higher or lower is compared as it was before: at speeds, tempi and pitches a semitone apart,
+unless the clip is found as it stands.
 
 Every search is exact: the stored prints are read once for each version of their table and kept in memory, 128 bytes
 each, 0.9 MB an hour of sound. Time grows with the library.
@@ -28,18 +29,19 @@ from auricle.types import Ear, PrintEar, Waveform
 EAR = "moco_fingerprint"  # the ear whose prints are stored by ``auricle index --prints``
 CHANCE = -0.1  # cosine, less commonness, from which two prints speak for a match
 PIECE = 15.0  # seconds of a clip that are looked for at a time
-SURE = 0.5  # score from which a clip is as it was, and need not be tried as if played otherwise
+SURE = 0.7  # score from which a clip is as it was, and need not be tried as if played otherwise
 BLOCK = 32_768  # prints compared at a time
 PEAKS = 64  # diagonals of a block that are looked at closely
 JOIN = 1.0  # seconds that a match may jump between two pieces
 LINE = 6  # prints from which the speed can be measured, not only chosen
 ALIKE = 0.3  # cosine from which a print says where it lies
+STIFF = 4.0  # square hops; a short stretch says little about the speed
 OFF_LINE = 1.0  # hops from the line at which a print is left out of the measurement
 
 # Evidence that clips reach by chance grows with their length and with the logarithm of the prints compared: FLOOR, and
-# for each print of the clip a share of what it could give, SHARE at REFERENCE comparisons and GROWTH more for each factor
-# of e. Set so that 2 in 100 clips, of music, speech and ambience not in a library of music, would be named.
-FLOOR, SHARE, GROWTH, REFERENCE = 1.0, 0.13, 0.055, 11_000
+# of what a clip could give a share, SHARE at REFERENCE comparisons and GROWTH more for each factor of e. Set so that
+# about 2 in 100 clips of music, speech and ambience that are not in a library of music would be named.
+FLOOR, SHARE, GROWTH, REFERENCE = 1.1, 0.145, 0.06, 11_000
 
 Vectors = NDArray[np.float32]
 
@@ -194,15 +196,15 @@ class Identifier:
         """What a piece of a clip, which ``begins`` some seconds into it, holds; most evidence first."""
         plain = self.ear.prints_of(sound)
         most = float(np.maximum(1 - self.ear.commonness(plain[::2]) - CHANCE, 0).sum())
-        found = self.aligned([(AS_IT_WAS, phase / 2, plain[phase::2]) for phase in (0, 1)], self.bar(most))
+        found = self.aligned(phases(AS_IT_WAS, plain), self.bar(most))
         if max((each.evidence for _, _, each in found), default=0.0) < SURE * most:
-            others = [(guise, 0.0, self.ear.prints_of(sound, *guise, step=1.0)) for guise in GUISES]
+            others = [each for guise in GUISES for each in phases(guise, self.ear.prints_of(sound, *guise))]
             found += self.aligned(others, self.bar(most, len(GUISES)))
         return [self.line(sound, begins, most, *each) for each in apart(found)]
 
     def bar(self, most: float, tried: int = 1) -> float:
         """Evidence that few clips reach by chance, of those that could give ``most`` and are ``tried`` in some ways."""
-        compared = max(len(self.prints), REFERENCE / 4) * tried
+        compared = max(len(self.prints), REFERENCE) * tried
         return FLOOR + most * (SHARE + GROWTH * float(np.log(compared / REFERENCE)))
 
     def aligned(
@@ -219,7 +221,9 @@ class Identifier:
         for low, high in self.prints.blocks():
             first = self.prints.first[low : high + 1]
             stored = self.prints.vectors[first[0] : first[-1]].astype(np.float32)
-            likeness = stacked @ stored.T - common - self.prints.common[first[0] : first[-1]] / 2
+            likeness = np.asarray(
+                stacked @ stored.T - common - self.prints.common[first[0] : first[-1]] / 2, np.float32
+            )
             for (guise, phase, _), begin, end in zip(compared, bounds[:-1], bounds[1:], strict=True):
                 for each in stretches(likeness[begin:end], first - first[0], bar):
                     found.append((guise, phase, each._replace(recording=low + each.recording)))
@@ -263,6 +267,11 @@ class Identifier:
                 )
                 found.append(match)
         return found
+
+
+def phases(guise: Guise, prints: Vectors) -> list[tuple[Guise, float, Vectors]]:
+    """Prints that are half a hop apart as two rows of prints a hop apart, by when they begin (hops)."""
+    return [(guise, phase / 2, prints[phase::2]) for phase in (0, 1)]
 
 
 def stretches(likeness: Vectors, first: NDArray[np.int64], bar: float) -> list[Stretch]:
@@ -345,7 +354,7 @@ def measured(clip: Vectors, own: Vectors, at: int, x: NDArray[np.float64]) -> tu
         centre = np.average(x, weights=weight)
         spread = np.average((x - centre) ** 2, weights=weight)
         level = np.average(y, weights=weight)
-        slope = float(np.average((x - centre) * (y - level), weights=weight) / spread)
+        slope = 1 + float(np.average((x - centre) * (y - x - level + centre), weights=weight) / (spread + STIFF))
         slope = min(max(slope, 0.96), 1.04)  # a neighbouring guise is not nearer than that
         place = float(level - slope * centre)
     return place, slope

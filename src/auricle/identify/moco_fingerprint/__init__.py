@@ -18,8 +18,9 @@ Deviations: of the paper's encoder and constants little is published. Encoder, i
 after NAFP (Chang et al., ICASSP 2021, arXiv 2010.11910), with 24 bands an octave in place of mel bands, so that pitch
 is a shift, with ReLU in place of ELU, 2.1 s in place of 1 s, and norms with a gain and an offset per channel. NAFP
 brings a batch to its own loudest value, which makes prints depend on their neighbours; here each window has its own
-level. Views are made of band powers (``views``), which costs a thousandth of distorting sound. Keys of the query's own
-track are not held against it, for music repeats itself.
+level. Views are made of band powers, which costs a thousandth of distorting sound. Keys of the query's own track are
+not held against it, for music repeats itself. After training, prints are whitened, and a cohort of prints of all sorts
+of sound (``cohort.npy``) tells how common a print is.
 """
 
 from collections.abc import Mapping
@@ -68,7 +69,7 @@ def load(tag: str = "") -> "PrintEar":
     """
     from auricle.identify.moco_fingerprint.ear import PrintEar
 
-    return PrintEar(f"moco_fingerprint@{tag or VERSION}", GRAPH)
+    return PrintEar(f"moco_fingerprint@{tag or VERSION}", GRAPH, GRAPH.with_name("cohort.npy"))
 
 
 # --- the claim in miniature -------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from auricle.identify.moco_fingerprint import front_end
 from auricle.types import Heard, Waveform
 
 DIM = 64
+NEAREST = 3  # of the cohort, whose mean likeness is the commonness of a print
 
 
 class PrintEar:
@@ -18,15 +19,16 @@ class PrintEar:
 
     Args:
         name: ``system@tag``.
-        graph: the ONNX file: ``power`` [windows, 96, 64] -> ``prints`` [windows, 64], unit vectors, zeros for silence.
+        graph: the ONNX file: ``power`` [windows, 96, 64] -> ``prints`` [windows, 64], unit vectors.
+        cohort: the file of prints [n, 64] of all sorts of sound.
     """
 
     classes: tuple[str, ...] = ()
     sample_rate, window, dim = front_end.RATE, front_end.WINDOW, DIM
     hop = front_end.STEP * front_end.HOP
 
-    def __init__(self, name: str, graph: str | PathLike[str]):
-        self.name, self._graph = name, graph
+    def __init__(self, name: str, graph: str | PathLike[str], cohort: str | PathLike[str]):
+        self.name, self._graph, self._cohort_file = name, graph, cohort
 
     @cached_property
     def _session(self):
@@ -56,6 +58,15 @@ class PrintEar:
             step: distance of the prints in the recording, in hops.
         """
         return self._prints(front_end.played(waveform, tempo, pitch, round(step * front_end.STEP)))
+
+    def commonness(self, prints: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How alike each of ``prints`` [k, 64] is to its nearest among sounds of all sorts [k]; 2 for silence."""
+        likeness = np.partition(prints @ self._cohort.T, -NEAREST, axis=1)[:, -NEAREST:].mean(axis=1)
+        return np.where(prints.any(axis=1), likeness, 2.0).astype(np.float32)
+
+    @cached_property
+    def _cohort(self) -> NDArray[np.float32]:
+        return np.load(self._cohort_file).astype(np.float32)
 
     def _prints(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """One at a time: it is faster, and a print has the same bits whatever is heard in the same call."""

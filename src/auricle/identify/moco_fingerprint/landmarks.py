@@ -30,7 +30,7 @@ def hashes(waveform: Waveform, rate: int) -> Hashes:
     sound = soxr.resample(waveform, rate, RATE)
     power = power_spectrum(np.pad(sound, FFT // 2).astype(np.float32), FFT, HOP)[:, : FFT // 2]
     level = np.log(np.maximum(power, power.max() * 1e-12 + 1e-20)) / 2  # down to 120 dB below the loudest
-    level = lfilter([1, -1], [1, -0.98], level - level.mean(), axis=0)
+    level = np.asarray(lfilter([1, -1], [1, -0.98], level - level.mean(), axis=0))
     peaks = _peaks(level)
     found: list[tuple[int, int]] = []
     for i, (time, band) in enumerate(peaks):

@@ -99,7 +99,7 @@ def noise(samples: int, rng: np.random.Generator) -> Waveform:
 
 def noisy(sound: Waveform, rng: np.random.Generator) -> Waveform:
     level = 10 * np.std(sound) * 10 ** (-rng.uniform(0, 10) / 20)
-    return sound + level * noise(len(sound), rng)
+    return (sound + level * noise(len(sound), rng)).astype(np.float32)
 
 
 def sped(sound: Waveform, rng: np.random.Generator) -> Waveform:

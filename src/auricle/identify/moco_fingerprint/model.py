@@ -51,8 +51,16 @@ class Separable(nn.Sequential):
         )
 
 
+def unit(x: Tensor) -> Tensor:
+    """Rows [n, dim] of unit length."""
+    return x / (x.square().sum(1, keepdim=True) + 1e-12).sqrt()
+
+
 class Encoder(nn.Module):
     """Power [batch, 96, 64] to prints [batch, dim]."""
+
+    mean: Tensor
+    whitening: Tensor
 
     def __init__(self, config: Config):
         super().__init__()
@@ -61,6 +69,8 @@ class Encoder(nn.Module):
         width = config.channels[-1]
         self.divide = nn.Conv1d(width, config.dim * config.hidden, 1, groups=config.dim)
         self.encode = nn.Conv1d(config.dim * config.hidden, config.dim, 1, groups=config.dim)
+        self.register_buffer("mean", torch.zeros(config.dim))
+        self.register_buffer("whitening", torch.eye(config.dim))
 
     def forward(self, power: Tensor) -> Tensor:
         loudest = power.amax((1, 2), keepdim=True)
@@ -69,8 +79,18 @@ class Encoder(nn.Module):
         level = level / (level.square().mean((1, 2), keepdim=True) + 1e-4).sqrt()
         x = self.trunk(level[:, None]).flatten(2)
         x = self.encode(nn.functional.elu(self.divide(x)))[..., 0]
-        x = x / (x.square().sum(1, keepdim=True) + 1e-12).sqrt()
+        x = unit((unit(x) - self.mean) @ self.whitening)
         return x * (loudest[:, 0] > front_end.SILENT)
+
+    @torch.no_grad()
+    def whiten(self, prints: Tensor, least: float = 1e-3) -> None:
+        """After training: has prints like ``prints`` [n, dim] vary alike in all directions, and around zero.
+
+        Directions with less than ``least`` of the largest variance are not stretched to it.
+        """
+        variance, directions = torch.linalg.eigh(torch.cov(prints.double().T))
+        self.mean.copy_(prints.mean(0))
+        self.whitening.copy_(directions / variance.clamp(min=least * float(variance[-1])).sqrt())
 
 
 class Model(nn.Module):

@@ -119,7 +119,7 @@ def cut_out(sound: NDArray[np.uint8], middle: float, tempo: float = 1.0, shift: 
     at = np.clip(at, 0, len(sound) - 1.01)
     bands = np.clip(MARGIN + np.arange(BANDS) - shift, 0, sound.shape[1] - 1.01)
     frame, band = at.astype(np.intp), bands.astype(np.intp)
-    along, across = np.float32(at - frame)[:, None], np.float32(bands - band)
+    along, across = (at - frame).astype("f")[:, None], (bands - band).astype("f")
     frame, near = frame - frame[0], LEVELS[sound[frame[0] : frame[-1] + 2]]
     rows = near[frame] + along * (near[frame + 1] - near[frame])
     return rows[:, band] + across * (rows[:, band + 1] - rows[:, band])
