@@ -28,10 +28,11 @@ from auricle.train import Optim, Recipe, Schedule, fit
 
 CONFIG = Config(
     sample_rate=11_025, hop=256, pool=8, exponent=0.5, stem=32, widths=(16, 24, 32, 48), depths=(1, 1, 1, 1),
-    projection=128, seconds=20.0,
+    projection=128, seconds=10.0,
 )  # fmt: skip
 COMPOSED = 2_000
-FRAMES = 54  # 10 s of a chunk are enough to learn on
+FRAMES = 54  # 10 s; to learn on these is enough
+WINDOW, HOP = 20.0, 10.0  # seconds, of the ear
 MANNER = _works.Manner(tempo=(77.0, 143.0), noise=(5.0, 35.0))
 RECIPE = Recipe(
     steps=3_000, batch=64, clip=5.0, log_every=50, evaluate_every=250, save_every=500,
@@ -75,7 +76,7 @@ def main() -> None:
     pictures = Pictures(heard, rate, FRAMES, 32, 2, recipe.seed, ramp, MANNER)
     run = fit(task, pictures, recipe, valid=valid, monitor="map", folder=options.cache / f"run-{recipe.seed}")
     print({name: round(float(np.round(value, 4)), 4) for name, value in run.best.items()}, f"{run.seconds:.0f} s")
-    print(export(model, options.out, name=CARD.name, window=CONFIG.seconds, hop=CONFIG.seconds / 2))
+    print(export(model, options.out, name=CARD.name, window=WINDOW, hop=HOP))
 
 
 if __name__ == "__main__":

@@ -55,10 +55,13 @@ class Model(Extractor):
     def chunks(self, spectrogram: Tensor, hop: float | None = None) -> Tensor:
         """A track's ``spectrogram`` [..., bins, frames] cut into chunks every ``hop`` seconds [..., chunks, bins, n].
 
-        The default hop is a chunk. What is left at the end is not heard; a track shorter than a chunk is one.
+        The default hop is a chunk. What is left at the end is not heard; a track shorter than a chunk is repeated.
         """
         rate = self.sample_rate / (self.config.hop * self.config.pool)
-        length = min(round(self.config.seconds * rate), spectrogram.shape[-1])
+        length, held = round(self.config.seconds * rate), spectrogram.shape[-1]
+        if held < length:
+            copies = torch.cat([spectrogram] * -(-length // held), dim=-1)
+            spectrogram = copies[..., :length]
         step = length if hop is None else max(1, round(hop * rate))
         return spectrogram.unfold(-1, length, step).movedim(-2, -3)
 
