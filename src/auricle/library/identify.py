@@ -189,7 +189,7 @@ class Identifier:
         edges = np.linspace(0, len(sound), max(1, round(len(sound) / rate / PIECE)) + 1).astype(int)
         lines: list[Line] = []
         for start, end in pairwise(edges):
-            joined(lines, self.lines(sound[start:end], start / rate))
+            joined(lines, self.lines(sound[start:end], float(start / rate)))
         return self.matches(sorted(lines, key=lambda line: -line.evidence / line.most)[:limit])
 
     def lines(self, sound: Waveform, begins: float = 0.0) -> list[Line]:
@@ -200,6 +200,8 @@ class Identifier:
         if max((each.evidence for _, _, each in found), default=0.0) < SURE * most:
             others = [each for guise in GUISES for each in phases(guise, self.ear.prints_of(sound, *guise))]
             found += self.aligned(others, self.bar(most, len(GUISES)))
+        # The faster a clip plays, the more of the recording it holds, and the more prints there are to compare.
+        found = [(g, phase, each._replace(evidence=each.evidence / g.tempo)) for g, phase, each in found]
         return [self.line(sound, begins, most, *each) for each in apart(found)]
 
     def bar(self, most: float, tried: int = 1) -> float:
