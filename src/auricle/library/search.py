@@ -316,7 +316,7 @@ class Searcher:
         classes = list(self._ear().classes)
         if not classes:
             return ()
-        heard = codes.decode(self.index.codes_at(first, last)).max(axis=1)
+        heard = codes.decode(self.index.codes_at(first, last).max(axis=1))
         best = np.argsort(-heard, kind="stable")[:WHY_TAGS]
         return tuple(Tag(classes[i], round(float(heard[i]), 4)) for i in best if heard[i] >= WHY_FLOOR)
 

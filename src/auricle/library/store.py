@@ -79,6 +79,7 @@ class Store:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path).expanduser().resolve()
+        self._about: tuple[tuple[int, int], dict[str, Any]] | None = None  # library.json, and which one
         self._kept: dict[str, tuple[frozenset[str], Any]] = {}  # tables that are read, and the versions there were
         self._placed: dict[str, tuple[Any, pa.Table, dict[str, int]]] = {}  # rows of recordings by a key
         version = self.about.get("schema", SCHEMA_VERSION)
@@ -97,11 +98,18 @@ class Store:
     @property
     def about(self) -> dict[str, Any]:
         """Contents of ``library.json``: ``schema``, ``created``, ``roots``, ``ears`` (name -> how to load it)."""
-        return _read_json(self.path / "library.json", {})
+        path = self.path / "library.json"
+        try:
+            state = os.stat(path)
+        except OSError:
+            return {}
+        if self._about is None or self._about[0] != (state.st_ino, state.st_mtime_ns):  # every write makes a new file
+            self._about = (state.st_ino, state.st_mtime_ns), _read_json(path, {})
+        return self._about[1]
 
     def remember(self, roots: Iterable[str] = (), ears: dict[str, str] | None = None) -> None:
         """Notes which folders were indexed and which ears (name -> spec) listened; to be called under the lock."""
-        about = self.about or {"schema": SCHEMA_VERSION, "created": _now(), "roots": [], "ears": {}}
+        about = {**self.about} or {"schema": SCHEMA_VERSION, "created": _now(), "roots": [], "ears": {}}
         about |= {
             "auricle": __version__,
             "roots": _union(about["roots"], roots),

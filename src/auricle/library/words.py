@@ -153,7 +153,7 @@ def _amount(weights: Scores, heard: NDArray[np.uint8]) -> Scores:
     for start in range(0, len(amount), _BLOCK):
         block = amount[start : start + _BLOCK]
         for table, row in zip(tables, heard[:, start : start + _BLOCK], strict=True):
-            block += table[row]
+            block += table.take(row, mode="clip")  # no code is out of range; checking each takes a third of the time
     return amount
 
 
