@@ -77,7 +77,7 @@ def load(tag: str = "") -> "PrintEar":
 ADAM = Optim(name="adam", lr=1e-3)
 PRESETS = {
     "paper": Recipe(steps=200_000, batch=640, optim=replace(ADAM, lr=1e-4), schedule=Schedule("cosine", warmup=1000)),
-    "mini": Recipe(steps=700, batch=64, optim=ADAM, schedule=Schedule("cosine", warmup=50)),
+    "mini": Recipe(steps=600, batch=64, optim=ADAM, schedule=Schedule("cosine", warmup=50)),
     "smoke": Recipe(steps=2, batch=8, optim=ADAM),
 }
 ARMS = ("moco", "same_speed", "landmarks")

@@ -143,23 +143,22 @@ def by_prints(model: Model, test: list[Waveform]) -> Naming:
     """Names a clip by the mean likeness of its prints to those of a stretch of each song."""
     model.eval()
     hop = STEP * HOP
-    stored = [model(torch.from_numpy(song)[None])["prints"][0].numpy() for song in test]
+    stored = np.stack([model(torch.from_numpy(song)[None])["prints"][0].numpy() for song in test])
 
     def name(clip: Waveform) -> tuple[int, float]:
         best = (-1.0, -1, 0.0)
         for phase in (0, hop // 2):
             with torch.no_grad():
                 prints = model(torch.from_numpy(clip[phase:])[None])["prints"][0].numpy()
-            for number, own in enumerate(stored):
-                likeness = diagonals(prints @ own.T)
-                at = int(np.argmax(likeness))
-                best = max(best, (float(likeness[at]), number, (at * hop - phase) / RATE))
+            likeness = diagonals(stored @ prints.T)
+            song, at = np.unravel_index(np.argmax(likeness), likeness.shape)
+            best = max(best, (float(likeness[song, at]), int(song), (int(at) * hop - phase) / RATE))
         return best[1], best[2]
 
     return name
 
 
 def diagonals(likeness: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Means of the whole diagonals of [n, stored], by where they begin."""
-    n, stored = likeness.shape
-    return np.mean([likeness[i, i : stored - n + 1 + i] for i in range(n)], axis=0)
+    """Means of the whole diagonals of [songs, stored, n], by where they begin [songs, stored - n + 1]."""
+    _, stored, n = likeness.shape
+    return np.mean([likeness[:, i : stored - n + 1 + i, i] for i in range(n)], axis=0)
