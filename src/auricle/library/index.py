@@ -31,7 +31,7 @@ from auricle.library.vectors import Vectors, matrix
 
 SKETCH = 128  # dimensions scanned for every window: one million windows are 128 MB and about 10 ms
 SKETCHES = 3  # format of the cache; that of another is made anew
-SHORTLIST = 256  # windows whose true embeddings are compared, or more where more hits are wanted
+SHORTLIST = 128  # windows whose true embeddings are compared, or more where more hits are wanted
 AT_ONCE = 8  # queries that one scan answers
 BEYOND = 1e-4  # share of a sketch's numbers that its 8 bits cut off
 BASIS_SAMPLE = 20_000  # windows the principal directions are taken from
