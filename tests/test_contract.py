@@ -35,7 +35,7 @@ SMALL: dict[str, dict[str, Any]] = {  # architectures of systems whose default i
     "multitask_music_ssl": {"channels": (8,) * 8, "width": 16},
     "modnet": {"filters": 24, "modulations": 4, "blocks": (8, 8, 8, 8), "hidden": 32},
 }
-SMALL |= dict.fromkeys(("bytecover", "bytecover3"), {"stem": 8, "widths": (8, 8, 8, 8), "depths": (1, 1, 1, 1)})
+SMALL |= {key: {"stem": 8, "widths": (8, 8, 8, 8), "depths": (1, 1, 1, 1)} for key in ("bytecover", "bytecover3")}
 PRESETS = {"paper", "mini", "smoke"}
 EXPERIMENT = ("ARMS", "PRESETS", "claims", "replicate")
 SMOKE = 120.0  # seconds of two cores' time together that a smoke may take

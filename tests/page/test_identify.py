@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import soundfile
 from playwright.sync_api import Page, expect
-from tests.page.conftest import Site, serving
 
 from auricle.library import Library
 from auricle.serve.app import create_app
+from tests.page.conftest import Site, serving
 
 MUSIC = sorted((Path(__file__).parents[2] / "data/mini/music").iterdir())[:3]
 

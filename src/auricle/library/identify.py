@@ -39,8 +39,8 @@ STIFF = 4.0  # square hops; a short stretch says little about the speed
 OFF_LINE = 1.0  # hops from the line at which a print is left out of the measurement
 
 # Evidence that clips reach by chance grows with their length and with the logarithm of the prints compared: FLOOR, and
-# of what a clip could give a share, SHARE at REFERENCE comparisons and GROWTH more for each factor of e. Set so that
-# about 2 in 100 clips of music, speech and ambience that are not in a library of music would be named.
+# of what a clip could give a share, SHARE at REFERENCE comparisons and GROWTH more for each factor of e. Set on
+# other music, speech and ambience so that few of them are named; benchmarks/identify.py measures how many.
 FLOOR, SHARE, GROWTH, REFERENCE = 1.1, 0.145, 0.06, 11_000
 
 Vectors = NDArray[np.float32]
@@ -262,7 +262,7 @@ class Identifier:
                     path=row["path"],
                     start=round(line.start, 3),
                     end=round(min(line.end, row["duration"]), 3),
-                    offset=round(line.offset, 3),
+                    offset=round(float(line.offset), 3),
                     speed=round(line.speed, 4),
                     pitch=float(line.guise.pitch),
                     score=round(min(1.0, line.evidence / line.most), 4),

@@ -19,9 +19,8 @@ from auricle.types import Waveform
 
 DENSE = 128  # samples between the frames that are kept
 EARLIER = 24  # frames before a view that may echo in it
-LEVELS = 10.0 ** ((np.arange(256) / 2 - 100) / 10)  # power of each byte: -100 dB to 27.5 dB
-LEVELS[0] = 0.0
-LEVELS = LEVELS.astype(np.float32)
+# Power of each byte: -100 dB to 27.5 dB, 0 for none.
+LEVELS = np.where(np.arange(256) > 0, 10.0 ** ((np.arange(256) / 2 - 100) / 10), 0.0).astype(np.float32)
 
 Track = Sequence[NDArray[np.uint8]]  # takes [frames, 120], of one length, the first as it was published
 
@@ -119,7 +118,7 @@ def cut_out(sound: NDArray[np.uint8], middle: float, tempo: float = 1.0, shift: 
     at = np.clip(at, 0, len(sound) - 1.01)
     bands = np.clip(MARGIN + np.arange(BANDS) - shift, 0, sound.shape[1] - 1.01)
     frame, band = at.astype(np.intp), bands.astype(np.intp)
-    along, across = (at - frame).astype("f")[:, None], (bands - band).astype("f")
+    along, across = (at - frame).astype(np.float32)[:, None], (bands - band).astype(np.float32)
     frame, near = frame - frame[0], LEVELS[sound[frame[0] : frame[-1] + 2]]
     rows = near[frame] + along * (near[frame + 1] - near[frame])
     return rows[:, band] + across * (rows[:, band + 1] - rows[:, band])
