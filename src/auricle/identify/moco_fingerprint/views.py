@@ -20,7 +20,7 @@ from auricle.types import Waveform
 DENSE = 128  # samples between the frames that are kept
 EARLIER = 24  # frames before a view that may echo in it
 # Power of each byte: -100 dB to 27.5 dB, 0 for none.
-LEVELS = np.where(np.arange(256) > 0, 10.0 ** ((np.arange(256) / 2 - 100) / 10), 0.0).astype(np.float32)
+LEVELS: NDArray[np.float32] = (10.0 ** ((np.arange(256) / 2 - 100) / 10) * (np.arange(256) > 0)).astype(np.float32)
 
 Track = Sequence[NDArray[np.uint8]]  # takes [frames, 120], of one length, the first as it was published
 
@@ -121,7 +121,8 @@ def cut_out(sound: NDArray[np.uint8], middle: float, tempo: float = 1.0, shift: 
     along, across = (at - frame).astype(np.float32)[:, None], (bands - band).astype(np.float32)
     frame, near = frame - frame[0], LEVELS[sound[frame[0] : frame[-1] + 2]]
     rows = near[frame] + along * (near[frame + 1] - near[frame])
-    return rows[:, band] + across * (rows[:, band + 1] - rows[:, band])
+    picture = rows[:, band] + across * (rows[:, band + 1] - rows[:, band])
+    return picture.astype(np.float32, copy=False)  # which it is already: for the type checker
 
 
 def distorted(sound: Tensor, noise: Tensor, views: Views) -> Tensor:
