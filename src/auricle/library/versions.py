@@ -143,10 +143,9 @@ def _vectors(store: Store, index: Index, rows: NDArray[np.integer], spec: str, p
 
 
 def _filled(index: Index, ear: Ear) -> NDArray[np.integer]:
-    """Rows whose window is mostly sound; of a recording shorter than that, its only row."""
+    """Rows whose window is mostly sound; shorter recordings have none, they tell no work."""
     lengths = np.concatenate([segment.end - segment.start for segment in index.segments])
-    starts = np.concatenate([segment.start for segment in index.segments])
-    return np.flatnonzero((lengths >= FILLED * ear.window / ear.sample_rate) | (starts == 0))
+    return np.flatnonzero(lengths >= FILLED * ear.window / ear.sample_rate)
 
 
 def _worth_comparing(index: Index, rows: NDArray[np.integer], query: Vectors) -> NDArray[np.bool_]:

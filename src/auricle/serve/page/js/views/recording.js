@@ -288,8 +288,8 @@ async function showRelated(/** @type {import("../main.js").App} */ app, /** @typ
 
 /** A section of links, each with what is known of it. */
 function listed(/** @type {string} */ title, /** @type {string[][]} */ rows) {
-  const items = rows.map(([address, name, about]) => h("li", {}, h("a.goto", { href: address }, name), h("span.times", {}, about)));
-  return h("section", { "aria-label": title }, h("h2", {}, title), h("ul.labels.related", {}, items));
+  const items = rows.map(([address, name, about]) => h("li", {}, h("a.goto", { href: address }, h("span.text", {}, name), h("span.times", {}, about))));
+  return h("section", { "aria-label": title }, h("h2", {}, title), h("ul.labels", {}, items));
 }
 
 function heading(/** @type {import("../api.js").RecordingDetail} */ recording) {
