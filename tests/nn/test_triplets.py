@@ -35,7 +35,7 @@ def test_nothing_to_compare_costs_nothing():
     for targets in ([0, 0, 0], [0, 1, 2]):
         loss = batch_hard(euclidean(x), torch.tensor(targets), 0.3)
         loss.backward()
-        assert float(loss) == 0
+        assert loss.item() == 0
         assert bool(x.grad.isfinite().all())
 
 
