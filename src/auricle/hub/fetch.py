@@ -46,7 +46,7 @@ def fetch_all(
     from tempfile import TemporaryDirectory
 
     if offline is None:
-        offline = os.environ.get("AURICLE_OFFLINE", "") not in ("", "0")
+        offline = is_offline()
     with writing_in(weights_dir()) as folder, TemporaryDirectory(prefix=".fetch-", dir=folder) as scratch:
         for path, weights in zip(paths, files, strict=True):
             make_once(
@@ -61,6 +61,11 @@ def cached(weights: Weights) -> Path | None:
     """Where the file of ``weights`` is in the cache, None while it is not there."""
     path = _place(weights)
     return path if _is_whole(path, weights) else None
+
+
+def is_offline() -> bool:
+    """Whether nothing is to be fetched: ``AURICLE_OFFLINE=1``, or ``--offline``."""
+    return os.environ.get("AURICLE_OFFLINE", "") not in ("", "0")
 
 
 def derived(

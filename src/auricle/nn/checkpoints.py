@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from auricle.errors import MissingExtra, WeightsError
+from auricle.hub.fetch import is_offline
 
 Patterns = Iterable[tuple[str, str | Callable[[re.Match[str]], str]]]  # of names in a checkpoint -> ours
 
@@ -57,7 +58,7 @@ def read_safetensors(path: str | PathLike[str]) -> dict[str, Tensor]:
 
 
 def from_hub(repository: str, name: str, revision: str | None = None) -> Path:
-    """The file ``name`` of a repository on the Hugging Face hub, kept in its client's own cache.
+    """The file ``name`` of a repository on the Hugging Face hub, kept in its client's own cache; offline, from there.
 
     Raises:
         MissingExtra: ``[hub]`` is not installed.
@@ -68,7 +69,7 @@ def from_hub(repository: str, name: str, revision: str | None = None) -> Path:
     except ModuleNotFoundError as error:
         raise MissingExtra(f"fetching {repository}", "hub") from error
     try:
-        return Path(hf_hub_download(repository, name, revision=revision))
+        return Path(hf_hub_download(repository, name, revision=revision, local_files_only=is_offline()))
     except Exception as error:  # the client's errors share no base class of their own
         raise WeightsError(
             f"{repository}/{name} cannot be fetched: {_first_line(error)}", "Load it from a file or folder: path="
