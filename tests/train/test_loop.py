@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from auricle.errors import AuricleError
+from auricle.library.pool import ONE_THREAD
 from auricle.train import Optim, Schedule, fit
 from tests.train.tiny import Noisy, Regress, recipe, rich, train
 
@@ -27,8 +28,8 @@ def furthest(one: torch.nn.Module, other: torch.nn.Module) -> float:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A run that nothing interrupted."""
+def whole(one_thread, tmp_path_factory):
+    """A run that nothing interrupted, on one thread: sums in another number of parts end in other bits."""
     return train(rich(), tmp_path_factory.mktemp("whole") / "run")
 
 
@@ -167,7 +168,6 @@ def test_nothing_to_train_on():
 
 
 def _python(*words: object) -> subprocess.CompletedProcess[str]:
-    threads = str(torch.get_num_threads())  # sums in another number of parts end in other bits
-    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": threads}
+    environment = os.environ | ONE_THREAD | {"ACCELERATE_USE_CPU": "true"}
     command = [sys.executable, *map(str, words)]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
