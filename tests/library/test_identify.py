@@ -98,7 +98,7 @@ def test_prints_are_taken_when_asked_and_then_kept_up_to_date(sounds, tmp_path):
         library.identify(sounds / "long.flac")
     report = library.index(sounds, workers=1, prints=True)
     assert report.heard == 0
-    name, _ = identify.print_ear(library.store) or ("", "")
+    name, _ = library.store.ear(identify.EAR) or ("", "")
     heard = len(library.store.heard(name))
     assert heard == report.total
     assert library.ear.startswith("fake_ear")

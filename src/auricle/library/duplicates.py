@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from auricle.library.index import Index
 from auricle.library.search import Searcher
 from auricle.library.store import Store
+from auricle.library.vectors import unit
 
 SAME_LENGTH = 0.15  # seconds two encodings of one recording may differ in length (codecs pad) …
 SAME_LENGTH_SHARE = 0.002  # … or this share of it (long files drift)
@@ -49,7 +50,7 @@ def re_encoded(index: Index, silent: NDArray[np.bool_], durations: dict[str, flo
     """
     sketches, sounding = _by_recording(index, silent, durations)
     order = sorted(sketches, key=lambda id: durations[id])
-    means = {id: _unit(index.sketches(codes[sounding[id]]).mean(axis=0)) for id, codes in sketches.items()}
+    means = {id: unit(index.sketches(codes[sounding[id]]).mean(axis=0)) for id, codes in sketches.items()}
     parent = {id: id for id in order}
     weakest: dict[str, float] = defaultdict(lambda: 1.0)
 
@@ -90,7 +91,3 @@ def _by_recording(
             if id in wanted and heard.any():
                 sketches[id], sounding[id] = segment.sketch[rows], heard
     return sketches, sounding
-
-
-def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
-    return vector / max(float(np.linalg.norm(vector)), 1e-9)

@@ -82,11 +82,6 @@ AS_IT_WAS = Guise(1.0, 0)
 GUISES = _guises()
 
 
-def print_ear(store: Store) -> tuple[str, str] | None:
-    """Name and spec of the ear whose prints the library has; None when it has none."""
-    return next(((name, spec) for name, spec in store.ears.items() if name.partition("@")[0] == EAR), None)
-
-
 class Prints:
     """All stored prints, the rows of a recording one after another in the order of time."""
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from auricle.library.dots import REACH, decode, dots, encode
 from auricle.library.joint import Joint
 from auricle.library.store import Store, windows_table, writing
-from auricle.library.vectors import Vectors, matrix
+from auricle.library.vectors import Vectors, matrix, unit
 
 SKETCH = 128  # dimensions scanned for every window: one million windows are 128 MB and about 10 ms
 SKETCHES = 3  # format of the cache; that of another is made anew
@@ -139,12 +139,12 @@ class Index:
 
     def sketches(self, codes: NDArray[np.uint8]) -> Scores:
         """The unit vectors [rows, width] for which some rows of ``Segment.sketch`` stand."""
-        return _unit(decode(codes, self.basis.step))
+        return unit(decode(codes, self.basis.step))
 
     def exact_similarity(self, vectors: NDArray[np.float32], rows: NDArray[np.integer]) -> Scores:
         """Cosines [n, rows] of ``vectors`` [n, dim] to some rows' true embeddings, all from the library's mean."""
         embeddings = self.embeddings(rows)
-        return _unit(vectors - self.basis.mean) @ _unit(embeddings - self.basis.mean).T
+        return unit(vectors - self.basis.mean) @ unit(embeddings - self.basis.mean).T
 
     def embeddings(self, rows: NDArray[np.integer]) -> Scores:
         """True embeddings of some rows [rows, dim]."""
@@ -248,26 +248,21 @@ class Basis:
         so that one step serves them all.
         """
         mean = embeddings.mean(axis=0) * (len(embeddings) / (len(embeddings) + SHRINK))
-        unit = _unit(embeddings - mean)
-        _, vectors = np.linalg.eigh(unit.T @ unit)
+        centred = unit(embeddings - mean)
+        _, vectors = np.linalg.eigh(centred.T @ centred)
         principal = vectors[:, ::-1][:, :SKETCH]
         turn, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((principal.shape[1],) * 2))
         directions = np.ascontiguousarray(principal @ turn, np.float32)
-        furthest = float(np.quantile(np.abs(unit @ directions), 1 - BEYOND))
+        furthest = float(np.quantile(np.abs(centred @ directions), 1 - BEYOND))
         return cls(mean, directions, max(furthest, 1e-9) / REACH)
 
     def project(self, embeddings: Scores) -> Scores:
         """Unit vectors of ``embeddings`` [rows, dim] in the principal directions [rows, width], as long as that is."""
-        return _unit(embeddings - self.mean) @ self.directions
+        return unit(embeddings - self.mean) @ self.directions
 
     def sketch(self, embeddings: Scores) -> NDArray[np.uint8]:
         """Codes [rows, width] of ``project``."""
         return encode(self.project(embeddings), self.step)
-
-
-def _unit(vectors: Scores) -> Scores:
-    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / np.maximum(norms, 1e-9)
 
 
 def _new_matrix(path: Path, dtype: type, shape: tuple[int, int]) -> NDArray:

@@ -15,7 +15,7 @@ from auricle.library import codes, timeline
 from auricle.library import versions as works
 from auricle.library.collections import Collections
 from auricle.library.duplicates import Duplicates, duplicates
-from auricle.library.identify import EAR, Identifier, Match, print_ear
+from auricle.library.identify import EAR, Identifier, Match
 from auricle.library.ingest import IndexReport, Progress, index
 from auricle.library.listen import TagSummary, hear_blocks, open_ear
 from auricle.library.search import Answer, Part, Searcher, listed
@@ -65,10 +65,7 @@ class Library:
         if self._wanted_ear is None and heard:
             return next(iter(heard.items()))
         wanted = self._wanted_ear or DEFAULT_EAR
-        for name, spec in heard.items():
-            if wanted in (name, spec, name.partition("@")[0]):
-                return name, spec
-        return open_ear(wanted).name, wanted
+        return self.store.ear(wanted) or (open_ear(wanted).name, wanted)
 
     @property
     def listener(self) -> Ear:
@@ -122,7 +119,7 @@ class Library:
             wait=wait,
             engine=engine,
             progress=progress,
-            also=[EAR] if prints or (prints is None and print_ear(self.store)) else [],
+            also=[EAR] if prints or (prints is None and self.store.ear(EAR)) else [],
         )
 
     def prune(self) -> list[str]:
@@ -314,7 +311,7 @@ class Library:
     @property
     def identifier(self) -> Identifier:
         """The prints in memory; read again when the library has changed since."""
-        ear = print_ear(self._existing())
+        ear = self._existing().ear(EAR)
         if ear is None:
             raise LibraryError("This library has no prints", "Take them: auricle index --prints")
         kept = self._identifier

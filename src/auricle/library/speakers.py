@@ -17,6 +17,7 @@ from auricle.library.index import Index
 from auricle.library.listen import hear_blocks, open_ear
 from auricle.library.search import Part
 from auricle.library.store import Store
+from auricle.library.vectors import unit
 from auricle.library.voices import Vectors, Voice, bar_of, cluster, joined, likeness, score_of, tell_apart
 from auricle.types import Ear, Heard
 
@@ -120,7 +121,7 @@ def spoken_vectors(example: str, ear: str = EAR) -> Vectors:
     vectors = np.concatenate([heard.embeddings for heard in _listened(listener, example)])
     scores = [heard.scores for heard in _listened(witness, example)]
     speech = np.concatenate([some[:, column] for some in scores if some is not None])
-    return _unit(vectors[_spoken(_middles(listener, len(vectors)), (_middles(witness, len(speech)), speech))])
+    return unit(vectors[_spoken(_middles(listener, len(vectors)), (_middles(witness, len(speech)), speech))])
 
 
 def ear_of(store: Store, wanted: str | None = None) -> tuple[str, str]:
@@ -130,9 +131,8 @@ def ear_of(store: Store, wanted: str | None = None) -> tuple[str, str]:
         LibraryError: it has not listened here.
     """
     spec = wanted or EAR
-    for name, known in store.ears.items():
-        if spec in (name, known, name.partition("@")[0]):
-            return name, known
+    if found := store.ear(spec):
+        return found
     raise LibraryError(f"The ear {spec}, which knows voices, has not listened here", f"Run: auricle index --ear {spec}")
 
 
@@ -161,7 +161,7 @@ def _heard(store: Store, ear: tuple[str, str], where: str | None, bar: float) ->
         if not spoken.any():
             continue
         vectors = np.zeros((len(rows), listener.dim), np.float32)
-        vectors[spoken] = _unit(index.embeddings(rows[spoken]))
+        vectors[spoken] = unit(index.embeddings(rows[spoken]))
         labels = np.full(len(rows), -1)
         labels[spoken] = tell_apart(vectors[spoken], bar)
         voices = [Voice.of(vectors[labels == label]) for label in range(labels.max() + 1)]
@@ -206,7 +206,3 @@ def _listened(ear: Ear, example: str) -> Iterator[Heard]:
 def _middles(ear: Ear, windows: int) -> NDArray[np.float64]:
     """The middle of each window, seconds [windows]."""
     return (np.arange(windows) * ear.hop + ear.window / 2) / ear.sample_rate
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)

@@ -81,7 +81,7 @@ class Store:
         self.path = Path(path).expanduser().resolve()
         self._about: tuple[tuple[int, int], dict[str, Any]] | None = None  # library.json, and which one
         self._kept: dict[str, tuple[frozenset[str], Any]] = {}  # tables that are read, and the versions there were
-        self._placed: dict[str, tuple[Any, pa.Table, dict[str, int]]] = {}  # rows of recordings by a key
+        self._rows: tuple[Any, pa.Table, dict[str, dict[str, int]]] | None = None  # recordings, and where by which key
         version = self.about.get("schema", SCHEMA_VERSION)
         if version > SCHEMA_VERSION:
             raise LibraryError(
@@ -125,6 +125,14 @@ class Store:
     def ears(self) -> dict[str, str]:
         """The ears that have listened here, name -> spec that loads it; the first is the library's own default."""
         return self.about.get("ears", {})
+
+    def ear(self, wanted: str) -> tuple[str, str] | None:
+        """Name and spec of the ear that ``wanted`` means, by its name, with or without tag, or by its spec; None if it
+        has not listened here."""
+        for name, spec in self.ears.items():
+            if wanted in (name, spec, name.partition("@")[0]):
+                return name, spec
+        return None
 
     @property
     def quarantine(self) -> dict[str, dict[str, Any]]:
@@ -236,11 +244,12 @@ class Store:
         dataset = self._read("recordings")
         if dataset is None:
             return {}
-        known, table, places = self._placed.get(key, (None, None, {}))
-        if known is not dataset or table is None:
-            table = dataset.to_table()
-            places = {value: row for row, value in enumerate(table[key].to_pylist())}
-            self._placed[key] = dataset, table, places
+        if self._rows is None or self._rows[0] is not dataset:
+            self._rows = dataset, dataset.to_table(), {}
+        _, table, by = self._rows
+        if key not in by:
+            by[key] = {value: row for row, value in enumerate(table[key].to_pylist())}
+        places = by[key]
         found = [value for value in dict.fromkeys(values) if value in places]
         rows = table.take(pa.array([places[value] for value in found], pa.int64()))
         return dict(zip(found, rows.to_pylist(), strict=True))

@@ -61,3 +61,8 @@ def matrix(column) -> NDArray:
     """A fixed-size-list column as a matrix [rows, size]."""
     column = column.combine_chunks() if hasattr(column, "combine_chunks") else column
     return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), column.type.list_size)
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Vectors [..., dim] at unit length; those of no length stay so."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)

@@ -116,9 +116,8 @@ def ear_of(store: Store, wanted: str | None = None) -> tuple[str, str]:
         LibraryError: it has not listened here.
     """
     spec = wanted or EAR
-    for name, known in store.ears.items():
-        if spec in (name, known, name.partition("@")[0]):
-            return name, known
+    if found := store.ear(spec):
+        return found
     raise LibraryError(
         f"The ear {spec}, which knows works, has not listened here", f"Run: auricle index FOLDER --ear {spec}"
     )
