@@ -154,3 +154,15 @@ class Detector(Protocol):
 def windows_in(samples: int, window: int, hop: int) -> int:
     """How many windows a recording of ``samples`` samples has: at least one, and none of its samples is dropped."""
     return 1 + max(0, -(-(samples - window) // hop))
+
+
+def whole_windows(waveform: Waveform, window: int, hop: int) -> int:
+    """How many windows ``waveform`` [window + (k - 1) * hop] has.
+
+    Raises:
+        ValueError: the waveform is not mono or does not hold whole windows.
+    """
+    windows, rest = divmod(len(waveform) - window + hop, hop)
+    if waveform.ndim != 1 or windows < 1 or rest:
+        raise ValueError(f"a waveform of shape {waveform.shape} where [{window} + n * {hop}] is needed")
+    return windows

@@ -15,6 +15,7 @@ from auricle.represent import beats  # noqa: E402
 from auricle.represent.beats.model import Config, Model, config_of, fewer  # noqa: E402
 from auricle.represent.beats.tokenizer import Codebook, Distillation, RandomTokenizer, Tokenizer, kmeans  # noqa: E402
 from tests.represent import seeded  # noqa: E402
+from tests.represent.learning import learns  # noqa: E402
 
 KNOWN, SHAPES = seeded.fixture("beats")
 CFG = json.loads(str(KNOWN["cfg"])) | {"layer_norm_first": False}
@@ -159,25 +160,13 @@ def test_the_random_tokenizer_is_a_slow_search():
         assert labels[place] == np.argmin(distance)
 
 
-def learns(task, steps: int = 40, lr: float = 3e-3) -> None:
+def learns_noise(task: torch.nn.Module) -> None:
     torch.manual_seed(0)
-    batch = {"wave": 0.1 * torch.randn(4, 16_000)}
-    weights = [parameter for parameter in task.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.Adam(weights, lr)
-    task.train()
-    losses = []
-    for _ in range(steps):
-        loss = task.training_step(batch)["loss"]
-        optimiser.zero_grad()
-        loss.backward()
-        assert all(parameter.grad is not None for parameter in weights)
-        optimiser.step()
-        losses.append(float(loss.detach()))
-    assert np.mean(losses[-5:]) < 0.9 * losses[0]
+    learns(task, {"wave": 0.1 * torch.randn(4, 16_000)}, steps=40, lr=3e-3, to=0.9)
 
 
 def test_labels_are_learned():
-    learns(beats.Task(Model(SMALL), RandomTokenizer(SMALL, 8, 8), 1))
+    learns_noise(beats.Task(Model(SMALL), RandomTokenizer(SMALL, 8, 8), 1))
 
 
 def test_a_tokenizer_is_taught_by_tokens_and_by_logits():
@@ -185,7 +174,7 @@ def test_a_tokenizer_is_taught_by_tokens_and_by_logits():
     for classes in ((), ("a", "b", "c")):
         tokenizer, teacher = Tokenizer(SMALL, 8, 8), Model(SMALL, classes)
         before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
-        learns(Distillation(tokenizer, teacher, 1))
+        learns_noise(Distillation(tokenizer, teacher, 1))
         assert tokenizer.codebook.started
         assert all(torch.equal(before[name], tensor) for name, tensor in teacher.state_dict().items())
         labels = tokenizer.eval()(torch.randn(1, 32, 128))

@@ -15,6 +15,7 @@ from auricle.features.cqt import ConstantQ  # noqa: E402
 from auricle.represent import _notes, mert  # noqa: E402
 from auricle.represent.mert import model as network  # noqa: E402
 from auricle.represent.mert import training  # noqa: E402
+from tests.represent.learning import learns  # noqa: E402
 
 SMALL = mert.Config(width=32, layers=2, heads=4, hidden=48, channels=16, kernel=16, groups=4, dropout=0.0, layer_drop=0)
 LARGE = dataclasses.replace(SMALL, norm_first=True)
@@ -174,16 +175,7 @@ def test_residual_labels_come_ever_closer():
 def test_pretraining_learns_and_every_parameter_is_reached():
     task = training.mini_task("both", 0, "smoke")
     batch = {"wave": torch.from_numpy(_notes.notes(100, 0).waves[:6])}
-    optimiser = torch.optim.Adam(task.parameters(), 1e-3)
-    losses = []
-    for _ in range(25):
-        loss = task.training_step(batch)["loss"]
-        optimiser.zero_grad()
-        loss.backward()
-        assert all(parameter.grad is not None for parameter in task.parameters())
-        optimiser.step()
-        losses.append(float(loss.detach()))
-    assert np.mean(losses[-5:]) < 0.95 * losses[0]
+    learns(task, batch, steps=25, lr=1e-3, to=0.95)
 
 
 def test_what_cannot_be_is_refused(tmp_path):

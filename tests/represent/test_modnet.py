@@ -16,12 +16,7 @@ from auricle.represent import modnet  # noqa: E402
 RATE = modnet.MINI.sample_rate
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def swinging(rate: float, carrier: float = 800.0, seconds: float = 3.0) -> torch.Tensor:

@@ -18,12 +18,7 @@ KNOWN, SHAPES = seeded.fixture("pase")
 RATE = training.MINI.sample_rate
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def authors_state() -> dict[str, torch.Tensor]:

@@ -9,6 +9,7 @@ pytest.importorskip("accelerate")
 from auricle.errors import WeightsError  # noqa: E402
 from auricle.represent import ssamba  # noqa: E402
 from tests.represent import seeded  # noqa: E402
+from tests.represent.learning import learns  # noqa: E402
 
 KNOWN, SHAPES = seeded.fixture("ssamba")
 MASKED = torch.tensor([[1, 2, 5, 7, 8, 11], [3, 4, 5, 6, 9, 10]])
@@ -100,16 +101,7 @@ def test_pretraining_learns_and_every_parameter_is_reached():
     torch.manual_seed(0)
     task = ssamba.Task(ssamba.Model(SMALL), ssamba.Masking(patches=6, clusters=(2, 2)))
     batch = {"wave": 0.1 * torch.randn(4, 16_000)}
-    optimiser = torch.optim.Adam(task.parameters(), 3e-3)
-    losses = []
-    for _ in range(30):
-        loss = task.training_step(batch)["loss"]
-        optimiser.zero_grad()
-        loss.backward()
-        assert all(parameter.grad is not None for parameter in task.parameters())
-        optimiser.step()
-        losses.append(float(loss.detach()))
-    assert np.mean(losses[-5:]) < 0.9 * losses[0]
+    learns(task, batch, steps=30, lr=3e-3, to=0.9)
 
 
 def test_what_cannot_be_is_refused(tmp_path):

@@ -11,6 +11,7 @@ from auricle.represent import unfused  # noqa: E402
 from auricle.represent.unfused import stages  # noqa: E402
 from auricle.represent.unfused.model import FrontEnd  # noqa: E402
 from tests.represent import seeded  # noqa: E402
+from tests.represent.learning import learns  # noqa: E402
 
 KNOWN, SHAPES = seeded.fixture("unfused")
 SMALL = unfused.Config(bands=16, channels=8, width=32, dropout=0.0)
@@ -145,16 +146,7 @@ def test_the_student_learns_and_every_parameter_is_reached():
     torch.manual_seed(0)
     task = unfused.Task(unfused.Model(SMALL), 3)
     batch = {"wave": 0.1 * torch.randn(6, 16_000) * torch.rand(6, 1), "target": torch.tensor([0, 1, 2, 0, 1, 2])}
-    optimiser = torch.optim.Adam(task.parameters(), 3e-3)
-    losses = []
-    for _ in range(25):
-        loss = task.training_step(batch)["loss"]
-        optimiser.zero_grad()
-        loss.backward()
-        assert all(parameter.grad is not None for parameter in task.parameters())
-        optimiser.step()
-        losses.append(float(loss.detach()))
-    assert np.mean(losses[-5:]) < 0.95 * losses[0]
+    learns(task, batch, steps=25, lr=3e-3, to=0.95)
 
 
 def test_linear_evaluation_reports_the_last_and_the_best_epoch():

@@ -19,7 +19,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from auricle.errors import AuricleError, WeightsError
-from auricle.types import Ear, Heard, Waveform
+from auricle.types import Ear, Heard, Waveform, whole_windows
 
 if TYPE_CHECKING:
     import torch
@@ -219,9 +219,7 @@ def metadata(path: Path) -> dict[str, str]:
 
 def _batches(waveform: Waveform, ear: Ear, size: int) -> Iterator[NDArray[np.float32]]:
     """The windows of ``waveform`` for ``ear``, up to ``size`` at a time: [<= size, window]."""
-    rows, rest = divmod(len(waveform) - ear.window + ear.hop, ear.hop)
-    if waveform.ndim != 1 or rows < 1 or rest:
-        raise ValueError(f"a waveform of shape {waveform.shape} where [{ear.window} + n * {ear.hop}] is needed")
+    rows = whole_windows(waveform, ear.window, ear.hop)
     windows = sliding_window_view(waveform, ear.window)[:: ear.hop]
     for first in range(0, rows, size):
         yield np.array(windows[first : first + size], np.float32)

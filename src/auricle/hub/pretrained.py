@@ -16,7 +16,7 @@ from importlib import import_module
 from inspect import signature
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import auricle
 from auricle.errors import AuricleError, MissingExtra, WeightsError
@@ -26,6 +26,7 @@ from auricle.hub.model_card import model_card
 if TYPE_CHECKING:
     import torch
 
+M = TypeVar("M")
 PAGE = "README.md"  # where the hub looks for it
 
 
@@ -103,6 +104,29 @@ def from_pretrained(source: str | PathLike[str], *, revision: str | None = None,
     except (SafetensorError, RuntimeError) as error:  # not safetensors; other tensors
         raise WeightsError(f"{weights} does not fit {config}: {str(error).strip().splitlines()[0]}") from error
     return model.to(device).eval()
+
+
+def saved(kind: type[M], what: str, tag: str, path: str | PathLike[str] | None) -> M:
+    """The model that ``save_pretrained`` wrote to ``path``: how a system is loaded of which no weights were published.
+
+    Args:
+        kind: class of the model.
+        what: its name in messages.
+        tag: the weights that were asked for.
+        path: the folder, or None if none was named.
+
+    Raises:
+        WeightsError: there is none, or it holds another model.
+    """
+    if path is None:
+        raise WeightsError(
+            f"weights of {what}{f' {tag}' if tag else ''} were not published",
+            f"Train one with `auricle train {_system(kind.__module__)}`, or load your own with path=FOLDER",
+        )
+    model = from_pretrained(path)
+    if not isinstance(model, kind):
+        raise WeightsError(f"{path} does not hold the weights of {what}")
+    return model
 
 
 def push_to_hub(folder: str | PathLike[str], repository: str, *, private: bool = False, revision: str = "main") -> str:

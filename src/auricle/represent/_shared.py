@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from auricle.hub import session
-from auricle.types import Heard, Waveform
+from auricle.types import Heard, Waveform, whole_windows
 
 
 class GraphEar:
@@ -59,9 +59,7 @@ class GraphEar:
             ValueError: the waveform is not mono or does not hold whole windows.
             WeightsError: the graph cannot be run.
         """
-        rows, rest = divmod(len(waveform) - self.window + self.hop, self.hop)
-        if waveform.ndim != 1 or rows < 1 or rest:
-            raise ValueError(f"a waveform of shape {waveform.shape} where [{self.window} + n * {self.hop}] is needed")
+        whole_windows(waveform, self.window, self.hop)
         outputs = ["embedding", "scores"] if self.classes else ["embedding"]
         windows = sliding_window_view(waveform, self.window)[:: self.hop]
         heard: list[Any] = [self._session.run(outputs, {"features": self.front_end(row)[None]}) for row in windows]

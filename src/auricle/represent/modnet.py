@@ -34,7 +34,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from auricle.errors import WeightsError
 from auricle.features.mel import periodic_hann
 from auricle.hub import Card
 from auricle.metrics.classification import roc_auc
@@ -276,17 +275,9 @@ def load(tag: str = "", *, path: str | PathLike[str] | None = None) -> Model:
     Raises:
         WeightsError: there is none, or it holds another model.
     """
-    from auricle.hub.pretrained import from_pretrained
+    from auricle.hub.pretrained import saved
 
-    if path is None:
-        raise WeightsError(
-            f"weights of ModNet{f' {tag}' if tag else ''} were not published",
-            "Train one with `auricle train modnet`, or load your own with path=FOLDER",
-        )
-    model = from_pretrained(path)
-    if not isinstance(model, Model):
-        raise WeightsError(f"{path} does not hold the weights of a ModNet")
-    return model
+    return saved(Model, "ModNet", tag, path)
 
 
 # --- the claim in miniature -------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from auricle.hub import session
 from auricle.identify.moco_fingerprint import front_end
-from auricle.types import Heard, Waveform
+from auricle.types import Heard, Waveform, whole_windows
 
 DIM = 64
 NEAREST = 3  # of the cohort, whose mean likeness is the commonness of a print
@@ -41,9 +41,7 @@ class PrintEar:
             ValueError: the waveform is not mono or does not hold whole windows.
             WeightsError: the graph cannot be run.
         """
-        rows, rest = divmod(len(waveform) - self.window + self.hop, self.hop)
-        if waveform.ndim != 1 or rows < 1 or rest:
-            raise ValueError(f"a waveform of shape {waveform.shape} where [{self.window} + n * {self.hop}] is needed")
+        whole_windows(waveform, self.window, self.hop)
         return Heard(self._prints(front_end.windows(front_end.power(waveform))), None)
 
     def prints_of(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from auricle.data.audioset import classes
 from auricle.features.mel import LogMel
 from auricle.hub import session
-from auricle.types import Heard, Waveform
+from auricle.types import Heard, Waveform, whole_windows
 
 BATCH = 16  # windows at once; more is no faster and takes more memory
 
@@ -55,9 +55,7 @@ class YamnetEar:
             ValueError: the waveform is not mono or does not hold whole windows.
             WeightsError: the graph cannot be run.
         """
-        rows, rest = divmod(len(waveform) - self.window + self.hop, self.hop)
-        if waveform.ndim != 1 or rows < 1 or rest:
-            raise ValueError(f"a waveform of shape {waveform.shape} where [{self.window} + n * {self.hop}] is needed")
+        rows = whole_windows(waveform, self.window, self.hop)
         embeddings = np.empty((rows, self.dim), np.float32)
         scores = np.empty((rows, len(self.classes)), np.float32)
         for first in range(0, rows, BATCH):

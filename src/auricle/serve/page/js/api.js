@@ -97,6 +97,13 @@ export class Api {
 
   libraries = () => this.call("/libraries").then(items);
   stats = () => this.call("./stats");
+
+  /** Whether a system has listened to this library. */
+  async heardBy(/** @type {string} */ system) {
+    const { ears } = await this.stats();
+    return Object.keys(ears).some((ear) => ear.startsWith(system));
+  }
+
   facets = () => this.call("./facets");
 
   /** @param {any} body @param {AbortSignal} [signal] @returns {Promise<Answer>} */
