@@ -14,7 +14,7 @@ def test_products_are_those_of_the_vectors_to_within_the_rounding(rows, width, n
     rounding = (
         np.abs(queries).max() / 63 / 2 * np.abs(vectors).sum(axis=1).max() + step / 2 * np.abs(queries).sum(1).max()
     )
-    np.testing.assert_allclose(dots(codes, step, queries), vectors @ queries.T, atol=rounding)
+    np.testing.assert_allclose(dots(codes, step, queries), queries @ vectors.T, atol=rounding)
 
 
 def test_sums_that_pairs_of_products_could_overflow_are_whole():

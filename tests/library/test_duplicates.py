@@ -2,18 +2,20 @@ import os
 import shutil
 
 import numpy as np
+import pytest
 import soundfile
 from tests.library.conftest import RATE, save
 
 
-def test_copies_and_re_encodings_are_found_and_nothing_else(library, sounds):
+@pytest.mark.parametrize("prints", [False, True])
+def test_copies_and_re_encodings_are_found_and_nothing_else(library, sounds, prints):
     rng = np.random.default_rng(1)
     melody = np.concatenate([0.3 * np.sin(2 * np.pi * f * np.arange(RATE) / RATE) for f in rng.uniform(80, 6000, 12)])
     original = save(sounds / "melody.wav", melody.astype(np.float32))
     shutil.copy(original, sounds / "melody copy.wav")
     soundfile.write(sounds / "melody.ogg", melody, RATE)
     save(sounds / "melody backwards.wav", melody[::-1].astype(np.float32))
-    library.index(sounds, workers=1)
+    library.index(sounds, workers=1, prints=prints)
     groups = library.duplicates()
     named = [(group.kind, [os.path.basename(path) for path in group.paths]) for group in groups]
     assert ("copy", ["melody copy.wav", "melody.wav"]) in named

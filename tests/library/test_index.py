@@ -26,7 +26,7 @@ def test_matrices_hold_what_the_table_holds(library):
     codes = np.array(table["scores"].to_pylist(), np.uint8).T
     np.testing.assert_array_equal(index.codes_of([2, 0]), codes[[2, 0]])
     first, last = np.flatnonzero(index.owner == index.owner[3])[[0, -1]]
-    np.testing.assert_array_equal(index.codes_at(first, last), codes[:, first : last + 1])
+    np.testing.assert_array_equal(index.codes_at(first, last), codes[:, first : last + 1].T)
 
 
 def test_exact_similarity_is_the_cosine(library):
@@ -73,7 +73,7 @@ def test_shortlist_recall_on_clustered_vectors():
     centred = vectors - basis.mean
     centred /= np.linalg.norm(centred, axis=1, keepdims=True)
     recalls = []
-    for row, scores in zip(chosen, near.T, strict=True):
+    for row, scores in zip(chosen, near, strict=True):
         true = set(np.argpartition(-(centred @ centred[row]), 10)[:10])
         recalls.append(len(true & set(np.argpartition(-scores, SHORTLIST)[:SHORTLIST])) / 10)
     assert np.mean(recalls) >= 0.98

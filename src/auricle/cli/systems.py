@@ -12,7 +12,7 @@ class Command:
     """List the systems auricle knows, with what re-running their claims gave."""
 
     purpose: Annotated[str | None, option("TASK", name="for")] = None
-    """Only systems for a task, e.g. tag or embed (embed: every ear that `index` can use)."""
+    """Only systems for a task, e.g. tag or embed (embed: whatever `index --ear` can listen with)."""
 
     sort: Annotated[Literal["room", "name", "year", "verdict", "score", "speed", "size"], option()] = "room"
     """What to order by; score is the share of claims that held, size that of the default weights."""
@@ -70,7 +70,8 @@ class Command:
         if self.purpose is None:
             return True
         wanted = self.purpose.lower()
-        return (wanted == "embed" and row["ear"]) or wanted in row["task"].lower() or wanted == row["room"]
+        encodes = row["ear"] or row["room"] == "represent"
+        return (wanted == "embed" and encodes) or wanted in row["task"].lower() or wanted == row["room"]
 
 
 def score(result: dict) -> float | None:

@@ -6,6 +6,7 @@ vectors of 256 numbers take about 20 ms on one thread, for one query as for eigh
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,31 +33,38 @@ def decode(codes: Codes, step: float) -> Floats:
 
 
 def dots(codes: Codes, step: float, queries: Floats) -> Floats:
-    """Dot product of each encoded vector [rows, width] with each of ``queries`` [n, width], as [rows, n]."""
+    """Dot product of each of ``queries`` [n, width] with each encoded vector [rows, width], as [n, rows]."""
     steps = np.abs(queries).max(axis=1) / QUERY_REACH
     steps[steps == 0] = 1
     rounded = np.rint(queries / steps[:, None]).astype(np.int8)
-    (whole,) = _session().run(None, {"codes": codes, "queries": np.ascontiguousarray(rounded.T)})
-    return whole * (steps * step).astype(np.float32)
+    units = (steps * step).astype(np.float32)[:, None]
+    outputs: Any = _session().run(None, {"codes": codes, "queries": np.ascontiguousarray(rounded.T), "units": units})
+    return outputs[0]
 
 
 @cache
 def _session():
-    return session(make_once(weights_dir() / "dots-1.onnx", _write))
+    return session(make_once(weights_dir() / "dots-2.onnx", _write))
 
 
 def _write(path: Path) -> None:
-    """The graph of ``dots``: one integer matrix product."""
+    """The graph of ``dots``: one integer matrix product, then its units."""
     from onnx import TensorProto, helper, save
 
     graph = helper.make_graph(
-        [helper.make_node("MatMulInteger", ["codes", "queries", "zero"], ["whole"])],
+        [
+            helper.make_node("MatMulInteger", ["codes", "queries", "zero"], ["whole"]),
+            helper.make_node("Transpose", ["whole"], ["turned"], perm=[1, 0]),
+            helper.make_node("Cast", ["turned"], ["real"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["real", "units"], ["products"]),
+        ],
         "dots",
         [
             helper.make_tensor_value_info("codes", TensorProto.UINT8, ["rows", "width"]),
             helper.make_tensor_value_info("queries", TensorProto.INT8, ["width", "n"]),
+            helper.make_tensor_value_info("units", TensorProto.FLOAT, ["n", 1]),
         ],
-        [helper.make_tensor_value_info("whole", TensorProto.INT32, ["rows", "n"])],
+        [helper.make_tensor_value_info("products", TensorProto.FLOAT, ["n", "rows"])],
         [helper.make_tensor("zero", TensorProto.UINT8, [], [ZERO])],
     )
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)

@@ -1,12 +1,18 @@
-"""Which files hold the same sound: copies byte for byte, and the same recording encoded again."""
+"""Which files hold the same sound: copies byte for byte, and the same recording encoded again.
+
+Where the library has prints, it is they that are compared, since they change less from one codec to another
+(benchmarks/duplicates.py).
+"""
 
 from collections import defaultdict
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from auricle.library.identify import EAR as PRINTS
 from auricle.library.index import Index
 from auricle.library.search import Searcher
 from auricle.library.store import Store
@@ -37,7 +43,9 @@ def duplicates(store: Store, searcher: Searcher, where: str | None = None) -> li
         paths[row["id"]].append(row["path"])
         durations[row["id"]] = row["duration"]
     groups = [Duplicates("copy", 1.0, tuple(p), durations[id]) for id, p in paths.items() if len(p) > 1]
-    for ids, score in re_encoded(searcher.index, searcher.silent, durations) if len(searcher.index) else []:
+    prints = store.ear(PRINTS)
+    index = Index(store, prints[0]) if prints else searcher.index
+    for ids, score in re_encoded(index, _silent(index, searcher), durations) if len(index) else []:
         first_paths = tuple(paths[id][0] for id in ids)
         groups.append(Duplicates("re-encoded", round(score, 4), first_paths, durations[ids[0]]))
     return sorted(groups, key=lambda group: (group.kind, -group.score, group.paths))
@@ -76,6 +84,26 @@ def re_encoded(index: Index, silent: NDArray[np.bool_], durations: dict[str, flo
     for id in order:
         groups[root(id)].append(id)
     return [(ids, weakest[first]) for first, ids in groups.items() if len(ids) > 1]
+
+
+def _silent(index: Index, searcher: Searcher) -> NDArray[np.bool_]:
+    """Which rows of ``index`` lie where the ear of ``searcher`` hears silence [rows]."""
+    if index is searcher.index:
+        return searcher.silent
+    heard = dict(_spans(searcher.index))
+    silent = np.zeros(len(index), bool)
+    for id, rows in _spans(index):
+        if id in heard:
+            after = np.searchsorted(searcher.index.middle[heard[id]], index.middle[rows])
+            silent[rows] = searcher.silent[heard[id]][after.clip(max=heard[id].stop - heard[id].start - 1)]
+    return silent
+
+
+def _spans(index: Index) -> Iterator[tuple[str, slice]]:
+    """Content id and rows of each recording; its windows follow one another in the table."""
+    first = np.flatnonzero(np.diff(index.owner, prepend=-1))
+    for start, stop in pairwise([*first.tolist(), len(index)]):
+        yield index.ids[index.owner[start]], slice(start, stop)
 
 
 def _by_recording(

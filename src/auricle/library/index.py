@@ -62,7 +62,12 @@ class Segment:
     @cached_property
     def vectors(self) -> Vectors:
         """The true embeddings."""
-        return Vectors(*self._source)
+        return Vectors(*self._source, "embedding")
+
+    @cached_property
+    def scores(self) -> Vectors:
+        """``codes`` window by window."""
+        return Vectors(*self._source, "scores")
 
 
 class Index:
@@ -123,10 +128,12 @@ class Index:
         return np.concatenate([s.codes[np.asarray(classes, np.intp)] for s in self.segments], axis=1)
 
     def codes_at(self, first: int, last: int) -> NDArray[np.uint8]:
-        """Score codes of all classes for rows ``first`` … ``last`` (inclusive, of one recording) [classes, rows]."""
+        """Score codes of all classes for rows ``first`` … ``last`` (inclusive, of one recording) [rows, classes]."""
         i = self._segment(first)
-        low = int(self.bounds[i])
-        return np.asarray(self.segments[i].codes[:, first - low : last + 1 - low])
+        segment, low = self.segments[i], int(self.bounds[i])
+        if segment.scores.mapped:
+            return segment.scores[np.arange(first - low, last + 1 - low)]
+        return segment.codes[:, first - low : last + 1 - low].T  # touches as many pages as there are classes
 
     def similarity(self, vectors: Sequence[Scores]) -> list[Scores]:
         """Approximate cosine of every row to each of ``vectors`` [dim], all from the library's mean [rows]."""
@@ -135,7 +142,7 @@ class Index:
     def _scanned(self, vectors: list[Scores]) -> list[Scores]:
         queries = self.basis.project(np.stack(vectors))
         products = [dots(segment.sketch, self.basis.step, queries) for segment in self.segments]
-        return [np.concatenate([part[:, i] for part in products]) for i in range(len(vectors))]
+        return list(np.concatenate(products, axis=1))
 
     def sketches(self, codes: NDArray[np.uint8]) -> Scores:
         """The unit vectors [rows, width] for which some rows of ``Segment.sketch`` stand."""

@@ -131,8 +131,8 @@ class Searcher:
         allowed = self._allowed(where, skip)
         scored = self._score(parts)
         wanted = sum(part.weight for part in parts if part.weight > 0)
-        total = np.zeros(len(self.index), np.float32)
-        for part, one in zip(parts, scored, strict=True):
+        total = np.float32(parts[0].weight / wanted) * scored[0].scores
+        for part, one in zip(parts[1:], scored[1:], strict=True):
             total += np.float32(part.weight / wanted) * one.scores
         np.clip(total, 0, 1, out=total)
         if allowed is not None:
@@ -171,7 +171,8 @@ class Searcher:
             similar = iter(self.index.similarity(vectors))
             for one in scored:
                 if one.vector is not None:
-                    one.scores = np.maximum(next(similar), 0)
+                    one.scores = next(similar)
+                    np.maximum(one.scores, 0, out=one.scores)
         return scored
 
     def _by_words(self, part: Part) -> "_Scored | None":
@@ -302,7 +303,7 @@ class Searcher:
     def hits(self, runs: Sequence[tuple[int, int, float]]) -> list[Hit]:
         """Stretches of rows (first, last, score) as people get them."""
         ids = [self.index.ids[self.index.owner[first]] for first, _, _ in runs]
-        rows = self.store.rows_by("id", set(ids))
+        rows = self.store.rows_by("id", set(ids), ["path", "duration"])
         hits = []
         for id, (first, last, score) in zip(ids, runs, strict=True):
             if id in rows:  # a recording pruned since the matrices were mapped is gone
@@ -313,12 +314,13 @@ class Searcher:
 
     def _why(self, first: int, last: int) -> tuple[Tag, ...]:
         """What the ear heard in a stretch: its strongest classes."""
-        classes = list(self._ear().classes)
+        classes = self._ear().classes
         if not classes:
             return ()
-        heard = codes.decode(self.index.codes_at(first, last).max(axis=1))
-        best = np.argsort(-heard, kind="stable")[:WHY_TAGS]
-        return tuple(Tag(classes[i], round(float(heard[i]), 4)) for i in best if heard[i] >= WHY_FLOOR)
+        heard = self.index.codes_at(first, last).max(axis=0)
+        best = np.argsort(~heard, kind="stable")[:WHY_TAGS]  # ~ turns the order of unsigned numbers around
+        found = [(classes[i], float(codes.SCORES[heard[i]])) for i in map(int, best)]
+        return tuple(Tag(name, round(score, 4)) for name, score in found if score >= WHY_FLOOR)
 
 
 def hear_example(ear: Ear, path: str | os.PathLike[str], start: float = 0.0, end: float | None = None) -> Scores:

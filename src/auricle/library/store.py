@@ -239,7 +239,7 @@ class Store:
         dataset = self._read("recordings")
         return dataset.version if dataset is not None else 0
 
-    def rows_by(self, key: str, values: Iterable[str]) -> dict[str, dict[str, Any]]:
+    def rows_by(self, key: str, values: Iterable[str], columns: list[str] | None = None) -> dict[str, dict[str, Any]]:
         """Rows of ``recordings`` whose ``key`` ("path" or "id") is among ``values``; one row for each value found."""
         dataset = self._read("recordings")
         if dataset is None:
@@ -251,7 +251,8 @@ class Store:
             by[key] = {value: row for row, value in enumerate(table[key].to_pylist())}
         places = by[key]
         found = [value for value in dict.fromkeys(values) if value in places]
-        rows = table.take(pa.array([places[value] for value in found], pa.int64()))
+        chosen = table.select(columns) if columns else table
+        rows = chosen.take(pa.array([places[value] for value in found], pa.int64()))
         return dict(zip(found, rows.to_pylist(), strict=True))
 
     def living_ids(self, gone: set[str]) -> set[str]:

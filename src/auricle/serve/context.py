@@ -33,7 +33,7 @@ class Context:
     def __post_init__(self):
         cores = os.cpu_count() or 1
         self.uploads = Uploads(self.limits)
-        self.searching = Workers(max(4, cores), self.limits.wait)
+        self.searching = Workers(max(2, cores), self.limits.wait)  # more would only pass the GIL to and fro
         self.listening = Workers(max(2, cores), self.limits.wait)  # decoding, so that searches need not queue behind it
 
     def close(self) -> None:
@@ -45,14 +45,14 @@ class Context:
         self.uploads.close()
 
 
-def context(request: Request) -> Context:
+async def context(request: Request) -> Context:
     return request.app.state.context
 
 
 Here = Annotated[Context, Depends(context)]
 
 
-def _served(lib: Annotated[str, Path(description="Name of a library, or `default`")], here: Here) -> Served:
+async def _served(lib: Annotated[str, Path(description="Name of a library, or `default`")], here: Here) -> Served:
     return here.shelf[lib]
 
 

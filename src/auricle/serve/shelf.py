@@ -224,8 +224,9 @@ def _extent(column: pa.ChunkedArray) -> dict[str, Any]:
     return {"min": min(known, default=None), "max": max(known, default=None)}
 
 
-def tags(found: tuple[Tag, ...]) -> list[schemas.Tag]:
-    return [schemas.Tag(label=label, score=score) for label, score in found]
+def tags(found: tuple[Tag, ...]) -> list[dict[str, Any]]:
+    """Tags as the fields of ``schemas.Tag``."""
+    return [{"label": label, "score": score} for label, score in found]
 
 
 def quoted(text: str) -> str:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from auricle.serve.errors import RefusalError
 
-LOOK_SECONDS = 0.25  # between two looks whether the client is still there
+LOOK_SECONDS = 1.0  # between two looks whether the client is still there
 
 _Result = TypeVar("_Result")
 _here = threading.local()

@@ -50,13 +50,15 @@ def _answer(body: schemas.SearchRequest, lib: Served, here: Context) -> schemas.
         one_per_recording=body.one_per_recording,
     )
     names = lib.names
-    return schemas.SearchAnswer(
-        hits=[schemas.Hit(**hit_fields(hit, names)) for hit in answer.hits[body.offset : last]],
-        more=len(answer.hits) > last,
-        windows=answer.windows,
-        served_by="sketch" if answer.served_by == "sketch" else "exact",
-        best=answer.best,
-        took=round(time.perf_counter() - began, 6),
+    return schemas.SearchAnswer.model_validate(
+        {
+            "hits": [hit_fields(hit, names) for hit in answer.hits[body.offset : last]],
+            "more": len(answer.hits) > last,
+            "windows": answer.windows,
+            "served_by": answer.served_by,
+            "best": answer.best,
+            "took": round(time.perf_counter() - began, 6),
+        }
     )
 
 
