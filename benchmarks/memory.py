@@ -1,16 +1,18 @@
 """How much memory ``auricle index`` takes for recordings of 1 and of 10 hours.
 
-    python benchmarks/memory.py [--hours H ...] [--json FILE]
+    python benchmarks/memory.py [--hours H ...] [--rounds N] [--json FILE]
 
 Each recording is a mono 44.1 kHz FLAC, made block by block: notes of a made-up instrument over noise. What is measured
 is the resident memory of the command and all its workers together, summed many times a second; pages they share count
-for each of them, so the true need is smaller.
+for each of them, so the true need is smaller. A run's peak varies by some 20 MiB; the medians of a few runs are
+compared.
 """
 
 import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import psutil
@@ -30,6 +32,7 @@ def main() -> int:
     args = arguments(
         __doc__,
         hours={"type": float, "nargs": "+", "default": [1, 10], "metavar": "H", "help": "lengths (default: 1 10)"},
+        rounds={"type": int, "default": 3, "metavar": "N", "help": "runs of each length (default: 3)"},
         workers={"type": int, "metavar": "N", "help": "processes (default: one per core)"},
         scratch={"type": Path, "metavar": "DIR", "help": "where the recordings go (default: the system's)"},
     )
@@ -39,15 +42,18 @@ def main() -> int:
         with tempfile.TemporaryDirectory(dir=args.scratch) as scratch:
             path = Path(scratch) / "long.flac"
             make_recording(path, hours)
-            words = [*AURICLE, "index", path, "--library", Path(scratch) / "library"]
-            begun = time.perf_counter()
-            peak = watch([*words, "--workers", args.workers] if args.workers else words)
-            elapsed = time.perf_counter() - begun
+            runs = []
+            for i in range(1 if args.quick else args.rounds):
+                words = [*AURICLE, "index", path, "--library", Path(scratch) / f"library {i}"]
+                begun = time.perf_counter()
+                peak = watch([*words, "--workers", args.workers] if args.workers else words)
+                runs.append(peak | {"speed": 3600 * hours / (time.perf_counter() - begun)})
+        peak = {what: median(run[what] for run in runs) for what in runs[0]}
         report.part = f"{hours:g} h"
         report.add("all processes", peak["all"], "MiB", at_most=MOST)
         report.add("the command alone", peak["command"], "MiB")
         report.add("its largest worker", peak["worker"], "MiB")
-        report.add("speed", 3600 * hours / elapsed, "× real time")
+        report.add("speed", peak["speed"], "× real time")
         peaks.append(peak["all"])
     report.part = "Longest / shortest"
     report.add("all processes", peaks[-1] / peaks[0], "", at_most=GROWTH)
