@@ -140,6 +140,14 @@ def test_a_small_library_shows_its_windows(mapped):
     assert (map.end[here] - map.start[here]).max() < 1.0
 
 
+def test_an_ear_without_classes_has_a_map_without_tags(mapped):
+    library = Library(mapped.path.parent / "prints", ear="moco_fingerprint")
+    library.index(mapped.path.parent / "sounds", workers=1)
+    map = drawn(library)
+    assert len(map.points) == len(library.searcher.index)
+    assert list(map.colours) == [NONE]
+
+
 def test_many_recordings_have_a_point_each(mapped, monkeypatch):
     monkeypatch.setattr(module, "FEW", 5)
     forget(mapped)

@@ -178,7 +178,7 @@ def _strongest(index: Index, rows: NDArray[np.int64]) -> NDArray[np.int32]:
     found = [np.full(0, -1)]
     for segment, low, high in zip(index.segments, index.bounds, index.bounds[1:], strict=False):
         here = rows[(rows >= low) & (rows < high)] - low
-        if segment.codes is None:
+        if not len(segment.codes):  # an ear without classes
             found.append(np.full(len(here), -1))
         else:
             heard = segment.codes[:, here]
