@@ -81,7 +81,7 @@ class Store:
         self.path = Path(path).expanduser().resolve()
         self._about: tuple[tuple[int, int], dict[str, Any]] | None = None  # library.json, and which one
         self._kept: dict[str, tuple[frozenset[str], Any]] = {}  # tables that are read, and the versions there were
-        self._rows: tuple[Any, pa.Table, dict[str, dict[str, int]]] | None = None  # recordings, and where by which key
+        self._rows: _Rows | None = None  # of recordings, read
         version = self.about.get("schema", SCHEMA_VERSION)
         if version > SCHEMA_VERSION:
             raise LibraryError(
@@ -244,16 +244,10 @@ class Store:
         dataset = self._read("recordings")
         if dataset is None:
             return {}
-        if self._rows is None or self._rows[0] is not dataset:
-            self._rows = dataset, dataset.to_table(), {}
-        _, table, by = self._rows
-        if key not in by:
-            by[key] = {value: row for row, value in enumerate(table[key].to_pylist())}
-        places = by[key]
-        found = [value for value in dict.fromkeys(values) if value in places]
-        chosen = table.select(columns) if columns else table
-        rows = chosen.take(pa.array([places[value] for value in found], pa.int64()))
-        return dict(zip(found, rows.to_pylist(), strict=True))
+        rows = self._rows
+        if rows is None or rows.dataset is not dataset:
+            rows = self._rows = _Rows(dataset)
+        return rows.by(key, values, columns)
 
     def living_ids(self, gone: set[str]) -> set[str]:
         """Content ids that some path other than ``gone`` still holds."""
@@ -353,6 +347,32 @@ class Store:
             if sum(count < ROWS_PER_FRAGMENT // 2 for count in rows) > SMALL_FRAGMENTS:
                 dataset.optimize.compact_files(target_rows_per_fragment=ROWS_PER_FRAGMENT)
             dataset.cleanup_old_versions(older_than=KEEP_VERSIONS, delete_unverified=True)
+
+
+class _Rows:
+    """A version of ``recordings`` in memory."""
+
+    def __init__(self, dataset: Any):
+        self.dataset, self._table = dataset, dataset.to_table()
+        self._places: dict[str, dict[str, int]] = {}  # row of each value of a key
+        self._columns: dict[str, list[Any]] = {}
+
+    def by(self, key: str, values: Iterable[str], columns: list[str] | None) -> dict[str, dict[str, Any]]:
+        """A row of each of ``values`` that is there."""
+        if key not in self._places:
+            self._places[key] = {value: row for row, value in enumerate(self._table[key].to_pylist())}
+        places = self._places[key]
+        found = [value for value in dict.fromkeys(values) if value in places]
+        if columns is None:
+            rows = self._table.take(pa.array([places[value] for value in found], pa.int64()))
+            return dict(zip(found, rows.to_pylist(), strict=True))
+        kept = {column: self._column(column) for column in columns}
+        return {value: {column: kept[column][places[value]] for column in columns} for value in found}
+
+    def _column(self, name: str) -> list[Any]:
+        if name not in self._columns:
+            self._columns[name] = self._table[name].to_pylist()
+        return self._columns[name]
 
 
 def windows_table(ear: str) -> str:

@@ -42,6 +42,14 @@ class Vectors:
             found[here] = self._pages[p][rows[here] - self._bounds[p]]
         return found
 
+    def between(self, first: int, after: int) -> NDArray:
+        """Rows ``first`` to ``after`` - 1 [n, dim]."""
+        if self._pages is not None:
+            page = int(np.searchsorted(self._bounds, first, side="right")) - 1
+            if after <= self._bounds[page + 1]:
+                return self._pages[page][first - self._bounds[page] : after - self._bounds[page]]
+        return self[np.arange(first, after)]
+
     def _read(self, rows: NDArray[np.integer]) -> NDArray:
         rising, place = np.unique(rows, return_inverse=True)  # Lance takes rows in rising order alone
         return matrix(self._fragment.take(rising.tolist(), columns=[self._column])[self._column])[place]

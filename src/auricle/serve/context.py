@@ -33,7 +33,7 @@ class Context:
     def __post_init__(self):
         cores = os.cpu_count() or 1
         self.uploads = Uploads(self.limits)
-        self.searching = Workers(max(2, cores), self.limits.wait)  # more would only pass the GIL to and fro
+        self.searching = Workers(1, self.limits.wait)  # two would mostly pass the interpreter's lock to and fro
         self.listening = Workers(max(2, cores), self.limits.wait)  # decoding, so that searches need not queue behind it
 
     def close(self) -> None:

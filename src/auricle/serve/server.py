@@ -1,6 +1,7 @@
 """Running the application: uvicorn, with a limit on how long a client may take over the head of a request."""
 
 import asyncio
+import gc
 import socket
 from contextlib import suppress
 
@@ -17,6 +18,7 @@ HEAD_BYTES = 32_768  # of a request line with its headers, at most
 
 def run(app: FastAPI, bound: socket.socket) -> None:
     """Serves ``app`` on a listening socket until the process is told to stop (Ctrl-C, SIGTERM)."""
+    gc.freeze()  # the garbage collector need not go through all modules again and again
     with suppress(KeyboardInterrupt):  # raised again by uvicorn after it has stopped in good order
         server_of(app).run([bound])
 
