@@ -45,13 +45,16 @@ def _drain(run: "Run", tasks: "Iterator[Task]", workers: int | None = None) -> "
     under_way: dict[Future[Listened], Task] = {}
     try:
         while True:
-            for task in islice(tasks, workers * AHEAD - len(under_way)):
+            room = workers * AHEAD
+            for task in islice(tasks, room - len(under_way)):
                 item, id = task
                 with _ctrl_c_held():
                     under_way[pool.submit(listen, item.path, id, run.ear_spec, str(run.staging), run.own)] = task
             if not under_way:
                 return []
             finished, _ = wait(under_way, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            if len(finished) == len(under_way) < room:  # all is heard: what the workers hold is free for the commit
+                pool.shutdown(wait=True)
             for future in finished:
                 item, _ = task = under_way.pop(future)
                 try:
