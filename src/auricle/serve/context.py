@@ -34,7 +34,7 @@ class Context:
         cores = os.cpu_count() or 1
         self.uploads = Uploads(self.limits)
         self.searching = Workers(1, self.limits.wait)  # two would mostly pass the interpreter's lock to and fro
-        self.listening = Workers(max(2, cores), self.limits.wait)  # decoding, so that searches need not queue behind it
+        self.listening = Workers(max(2, cores), self.limits.wait)  # what takes longer
 
     def close(self) -> None:
         self.jobs.close()

@@ -39,7 +39,7 @@ async def versions(rec: Rec, lib: Lib, here: Here, request: Request, limit: Limi
         found = lib.library.versions(lib.copies(rec)[0]["path"], limit=limit)
         return schemas.Versions(items=[schemas.Version(**row) for row in _rows(lib, found)])
 
-    return await here.searching(request, work)
+    return await here.listening(request, work)
 
 
 @router.get("/recordings/{rec}/speakers")
@@ -57,7 +57,7 @@ async def speakers(rec: Rec, lib: Lib, here: Here, request: Request) -> schemas.
         ]
         return schemas.Turns(items=items)
 
-    return await here.searching(request, work)
+    return await here.listening(request, work)
 
 
 def _rows(lib: Served, found: list[Any]) -> list[dict[str, Any]]:

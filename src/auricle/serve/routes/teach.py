@@ -47,13 +47,13 @@ async def undo(name: Name, lib: Lib, here: Here, request: Request) -> schemas.Ta
 @router.get("/{name:path}/ranked")
 async def ranked(name: Name, lib: Lib, here: Here, request: Request, limit: Limit = 20) -> list[schemas.Hit]:
     """Where a tag is most surely heard, by falling score."""
-    return await here.searching(request, lambda: _hits(lib, _teacher(lib, name).ranked(name, limit)))
+    return await here.listening(request, lambda: _hits(lib, _teacher(lib, name).ranked(name, limit)))
 
 
 @router.get("/{name:path}/uncertain")
 async def uncertain(name: Name, lib: Lib, here: Here, request: Request, limit: Limit = 20) -> list[schemas.Hit]:
     """What would teach most: sounds whose score is nearest to 0.5, examples left out."""
-    return await here.searching(request, lambda: _hits(lib, _teacher(lib, name).uncertain(name, limit)))
+    return await here.listening(request, lambda: _hits(lib, _teacher(lib, name).uncertain(name, limit)))
 
 
 def _teacher(lib: Served, name: str) -> Teacher:
