@@ -116,7 +116,8 @@ def test_systems_are_listed_and_chosen(run):
     assert by_name == sorted(by_name)
     ears = json.loads(run("systems", "--for", "embed", "--json").out)
     assert {"yamnet", "panns"} <= {row["name"] for row in ears} < {row["name"] for row in everything}
-    assert all(row["ear"] or "embed" in row["task"] for row in ears)
+    assert all(row["ear"] or row["room"] == "represent" or "embed" in row["task"] for row in ears)
+    assert {row["name"] for row in everything if row["room"] == "represent"} <= {row["name"] for row in ears}
     none = run("systems", "--for", "nonsense")
     assert (none.code, none.out) == (0, "")
     assert "nonsense" in none.err

@@ -25,9 +25,11 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import accelerate.optimizer
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState
@@ -43,6 +45,9 @@ from auricle.train.order import Order, loader
 from auricle.train.recipe import Recipe
 from auricle.train.schedule import factor
 from auricle.train.task import Metrics, Task
+
+# accelerate looks through all of sys.path for this package twice a step, which takes as long as AdamW itself
+accelerate.optimizer.is_lomo_available = cache(accelerate.optimizer.is_lomo_available)
 
 WEIGHTS = "weights.safetensors"
 LESS_IS_BETTER = ("loss", "error", "eer", "dcf", "distance")  # parts of the names of metrics that should fall
