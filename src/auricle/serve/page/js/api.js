@@ -98,10 +98,10 @@ export class Api {
   libraries = () => this.call("/libraries").then(items);
   stats = () => this.call("./stats");
 
-  /** Whether a system has listened to this library. */
-  async heardBy(/** @type {string} */ system) {
+  /** The systems that have listened to this library, without their tags. */
+  async listeners() {
     const { ears } = await this.stats();
-    return Object.keys(ears).some((ear) => ear.startsWith(system));
+    return new Set(Object.keys(ears).map((ear) => ear.split("@")[0]));
   }
 
   facets = () => this.call("./facets");

@@ -36,7 +36,7 @@ export function uploaded(/** @type {string} */ id) {
 /** What the sound is from; nothing when that cannot be told, as of a sound too short, or in a library without prints. */
 async function identify(/** @type {import("./api.js").Api} */ api, /** @type {Blob} */ blob, /** @type {string} */ name) {
   try {
-    return (await api.heardBy(PRINTS)) ? await api.identify(blob, name) : [];
+    return (await api.listeners()).has(PRINTS) ? await api.identify(blob, name) : [];
   } catch {
     return [];
   }

@@ -274,8 +274,9 @@ function show(root, app, recording) {
 /** Lists other performances of the same work, and who speaks, below the panel's own sections. */
 async function showRelated(/** @type {import("../main.js").App} */ app, /** @type {import("../api.js").Recording} */ { id }, /** @type {HTMLElement} */ panel) {
   try {
-    const versions = (await app.api.heardBy(WORKS)) ? await app.api.versions(id) : [];
-    const turns = (await app.api.heardBy(VOICES)) ? await app.api.speakers(id) : [];
+    const listeners = await app.api.listeners();
+    const versions = listeners.has(WORKS) ? await app.api.versions(id) : [];
+    const turns = listeners.has(VOICES) ? await app.api.speakers(id) : [];
     if (app.signal.aborted) return;
     if (versions.length) panel.append(listed("Other versions", versions.map(({ recording, name, score }) => [href("recording", recording), name, score.toFixed(2)])));
     if (turns.length) panel.append(listed("Who speaks", turns.map(({ speaker, start, end }) => [href("recording", id, { t: start, e: end }), speaker, span(start, end)])));
