@@ -1,11 +1,11 @@
 """Which files hold the same sound: copies byte for byte, and the same recording encoded again.
 
-Where the library has prints, it is they that are compared, since they change less from one codec to another
+Where all recordings have prints, it is they that are compared, since they change less from one codec to another
 (benchmarks/duplicates.py).
 """
 
 from collections import defaultdict
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -43,12 +43,20 @@ def duplicates(store: Store, searcher: Searcher, where: str | None = None) -> li
         paths[row["id"]].append(row["path"])
         durations[row["id"]] = row["duration"]
     groups = [Duplicates("copy", 1.0, tuple(p), durations[id]) for id, p in paths.items() if len(p) > 1]
-    prints = store.ear(PRINTS)
-    index = Index(store, prints[0]) if prints else searcher.index
+    index = _compared(store, searcher, durations)
     for ids, score in re_encoded(index, _silent(index, searcher), durations) if len(index) else []:
         first_paths = tuple(paths[id][0] for id in ids)
         groups.append(Duplicates("re-encoded", round(score, 4), first_paths, durations[ids[0]]))
     return sorted(groups, key=lambda group: (group.kind, -group.score, group.paths))
+
+
+def _compared(store: Store, searcher: Searcher, wanted: Mapping[str, float]) -> Index:
+    """The prints, where all of the recordings ``wanted`` have some; else what the ear of ``searcher`` heard."""
+    if prints := store.ear(PRINTS):
+        index = Index(store, prints[0])
+        if wanted.keys() <= index.ordinal.keys():
+            return index
+    return searcher.index
 
 
 def re_encoded(index: Index, silent: NDArray[np.bool_], durations: dict[str, float]) -> list[tuple[list[str], float]]:
