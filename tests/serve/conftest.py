@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from fake_ear import spelled
 from fastapi.testclient import TestClient
 
 from auricle.library import Library
-from auricle.library.words import Words, prepare
+from auricle.library.words import Words
 from auricle.serve.app import create_app
 from auricle.serve.server import server_of
 
@@ -31,16 +32,9 @@ def tone(hertz: float, seconds: float, level: float = 0.5) -> np.ndarray:
 @pytest.fixture(scope="package", autouse=True)
 def _no_encoder():
     """Words are matched by their letters: no test here needs the sentence encoder."""
-
-    def embed(texts) -> np.ndarray:
-        counts = np.array([[text.lower().count(chr(c)) for c in range(97, 123)] for text in texts], np.float32)
-        return counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1)
-
-    def for_classes(classes) -> Words:
-        return Words([1] * len(classes), **prepare([[name] for name in classes], embed), embed=embed)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Words, "for_classes", for_classes)
+        patch.setattr(Words, "for_classes", spelled)
+        patch.setenv("FAKE_EAR_SPELLS", "1")  # for the process that searches
         yield
 
 

@@ -149,7 +149,7 @@ def test_more_requests_than_allowed_are_sent_away(indexed):
 
 def test_work_that_takes_too_long_is_given_up(indexed, monkeypatch):
     from auricle.serve import work
-    from auricle.serve.routes import search
+    from auricle.serve.uploads import Uploads
 
     stopped = threading.Event()
 
@@ -162,16 +162,16 @@ def test_work_that_takes_too_long_is_given_up(indexed, monkeypatch):
             stopped.set()
             raise
 
-    monkeypatch.setattr(search, "_answer", slow)
+    monkeypatch.setattr(Uploads, "hear", slow)
     with asking(indexed, limits=Limits(wait=0.3)) as client:
-        answer = client.post(f"{BASE}/search", json={})
+        answer = client.post(f"{BASE}/uploads", files={"file": ("a.wav", b"")})
         assert "too long" in problem(answer, 503)
         assert stopped.wait(5)
 
 
 def test_nobody_works_for_a_client_that_left(indexed, monkeypatch):
     from auricle.serve import work
-    from auricle.serve.routes import search
+    from auricle.serve.uploads import Uploads
 
     began, stopped = threading.Event(), threading.Event()
 
@@ -185,9 +185,11 @@ def test_nobody_works_for_a_client_that_left(indexed, monkeypatch):
             stopped.set()
             raise
 
-    monkeypatch.setattr(search, "_answer", slow)
+    monkeypatch.setattr(Uploads, "hear", slow)
     with running(indexed) as address, socket.create_connection(address) as connection:
-        connection.sendall(head("POST", f"{BASE}/search", content_length=2, content_type="application/json") + b"{}")
+        form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n\r\n--x--\r\n'
+        kind = "multipart/form-data; boundary=x"
+        connection.sendall(head("POST", f"{BASE}/uploads", content_length=len(form), content_type=kind) + form)
         assert began.wait(5)
         connection.close()
         assert stopped.wait(5)

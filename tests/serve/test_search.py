@@ -220,7 +220,7 @@ def test_malformed_forms_are_refused(client):
 
 
 def test_many_searches_at_once_while_the_library_grows(own, tmp_path):
-    """Threads share one mapped index, which is renewed under them; every answer is of one state or the other."""
+    """One mapped index answers all, and is renewed between them; every answer is of one state or the other."""
     from concurrent.futures import ThreadPoolExecutor
 
     library = Library(own, ear="fake_ear")
@@ -235,10 +235,11 @@ def test_many_searches_at_once_while_the_library_grows(own, tmp_path):
             assert answer.status_code == 200, answer.text
             return json.loads(answer.text)["windows"]
 
+        assert ask(0) == 53
         asked = [pool.submit(ask, i) for i in range(100)]
         for i in range(6):
             library.index(tmp_path / f"new {i}", workers=1)
             asked += [pool.submit(ask, i) for i in range(30)]
         windows = [future.result() for future in asked]
-        assert windows[0] == 53
+        assert min(windows) >= 53
         assert ask(0) > 53

@@ -56,7 +56,9 @@ class Command:
         if token is None and not is_loopback(self.host):
             token = secrets.token_urlsafe(24)
         write_paths = True if self.write_paths else None
-        app = create_app(self.libraries(), host=self.host, token=token, ear=self.ear, write_paths=write_paths)
+        app = create_app(
+            self.libraries(), host=self.host, token=token, ear=self.ear, write_paths=write_paths, warm=True
+        )
         with self.listening() as bound:
             address = f"http://{_shown(self.host)}:{bound.getsockname()[1]}/"
             entry = f"{address}login?token={quote(token)}" if token else address

@@ -25,14 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auricle.library.dots import REACH, decode, dots, encode
-from auricle.library.joint import Joint
 from auricle.library.store import Store, windows_table, writing
 from auricle.library.vectors import Vectors, matrix, unit
 
 SKETCH = 128  # dimensions scanned for every window: one million windows are 128 MB and about 10 ms
 SKETCHES = 3  # format of the cache; that of another is made anew
 SHORTLIST = 128  # windows whose true embeddings are compared, or more where more hits are wanted
-AT_ONCE = 8  # queries that one scan answers
+AT_ONCE = 8  # queries that one scan answers in about the time of one
 BEYOND = 1e-4  # share of a sketch's numbers that its 8 bits cut off
 BASIS_SAMPLE = 20_000  # windows the principal directions are taken from
 GROWTH = 4  # a basis made from n windows serves until the library holds this many times more
@@ -86,9 +85,9 @@ class Index:
                 for fragment in fragments
                 if fragment.count_rows()
             ]
-        self._drop_stale({_key(fragment) for fragment in fragments})
+        self._drop_stale({fragment_key(fragment) for fragment in fragments})
         self.bounds = np.cumsum([0, *map(len, self.segments)])
-        self._scan = Joint(self._scanned, AT_ONCE)  # one for all threads that search at the same time
+        self._scans: dict[bytes, Scores] = {}  # of the latest queries
 
     @property
     def version(self) -> int:
@@ -136,13 +135,21 @@ class Index:
         return segment.codes[:, first - low : last + 1 - low].T  # touches as many pages as there are classes
 
     def similarity(self, vectors: Sequence[Scores]) -> list[Scores]:
-        """Approximate cosine of every row to each of ``vectors`` [dim], all from the library's mean [rows]."""
-        return self._scan(vectors)
+        """Approximate cosine of every row to each of ``vectors`` [dim], all from the library's mean [rows].
 
-    def _scanned(self, vectors: list[Scores]) -> list[Scores]:
-        queries = self.basis.project(np.stack(vectors))
-        products = [dots(segment.sketch, self.basis.step, queries) for segment in self.segments]
-        return list(np.concatenate(products, axis=1))
+        What is below 0 is 0. The results are kept for a while, and must not be changed.
+        """
+        asked = {vector.tobytes(): vector for vector in vectors}
+        known = {key: self._scans[key] for key in asked.keys() & self._scans.keys()}
+        new = [key for key in asked if key not in known]
+        for start in range(0, len(new), AT_ONCE):
+            keys = new[start : start + AT_ONCE]
+            queries = self.basis.project(np.stack([asked[key] for key in keys]))
+            products = [dots(segment.sketch, self.basis.step, queries) for segment in self.segments]
+            scores = np.concatenate(products, axis=1)
+            known |= dict(zip(keys, np.maximum(scores, 0, out=scores), strict=True))
+        self._scans = dict([*(self._scans | known).items()][-AT_ONCE:])
+        return [known[vector.tobytes()] for vector in vectors]
 
     def sketches(self, codes: NDArray[np.uint8]) -> Scores:
         """The unit vectors [rows, width] for which some rows of ``Segment.sketch`` stand."""
@@ -187,7 +194,7 @@ class Index:
 
     def _prepare(self, fragment) -> Path:
         """Makes the matrices of a fragment unless they are there."""
-        folder = self.folder / _key(fragment)
+        folder = self.folder / fragment_key(fragment)
         if folder.exists():
             return folder
         part = self.folder / f"{folder.name}.{os.getpid()}.part"
@@ -281,7 +288,7 @@ def _new_matrix(path: Path, dtype: type, shape: tuple[int, int]) -> NDArray:
     return matrix
 
 
-def _key(fragment) -> str:
+def fragment_key(fragment) -> str:
     """Name of a fragment's cache folder: the same only while its rows are the same."""
     deletions = fragment.metadata.deletion_file
     facts = f"{[file.path for file in fragment.metadata.files]}|{deletions.asdict() if deletions else ''}"

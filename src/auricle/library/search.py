@@ -30,6 +30,7 @@ KEEP = 0.5  # a hit reaches as far as its neighbours score this share of its bes
 SILENCE = "Silence"  # the class, where an ear has it, whose windows say nothing about an example
 SILENT = 0.5
 PEAKS = 200  # rows sorted at a time for each hit wanted: as a rule enough, since a stretch takes many
+FILTERS_KEPT = 16
 WHY_TAGS = 4
 WHY_FLOOR = 0.05
 
@@ -100,6 +101,7 @@ class Searcher:
 
     def __init__(self, store: Store, ear_name: str, ear: Callable[[], Ear]):
         self.store, self.index, self._ear = store, Index(store, ear_name), ear
+        self._passed: dict[tuple[str, int], NDArray[np.bool_]] = {}  # by filter and edition
 
     def search(
         self,
@@ -148,7 +150,7 @@ class Searcher:
         return Answer(self.hits(runs), len(total), served_by, float(total.max()))
 
     def prepare(self, texts: Sequence[str]) -> None:
-        """Gets ready for searches with ``texts``, which then take less time than without; any ear, any text."""
+        """Gets ready for searches with ``texts``, which together then take less time; any ear, any text."""
         ear = self._ear()
         if ear.classes and not isinstance(ear, TextEar):
             from auricle.library.words import Words
@@ -172,7 +174,6 @@ class Searcher:
             for one in scored:
                 if one.vector is not None:
                     one.scores = next(similar)
-                    np.maximum(one.scores, 0, out=one.scores)
         return scored
 
     def _by_words(self, part: Part) -> "_Scored | None":
@@ -257,12 +258,19 @@ class Searcher:
         if not where and not skip:
             return None
         ordinal = self.index.ordinal
-        ids = np.full(len(ordinal), not where)
-        if where:
-            passing = self.store.recordings(where, columns=["id"])["id"].to_pylist()
-            ids[[ordinal[id] for id in passing if id in ordinal]] = True
+        ids = self._passing(where).copy() if where else np.ones(len(ordinal), bool)
         ids[[ordinal[id] for id in skip if id in ordinal]] = False
         return ids[self.index.owner]
+
+    def _passing(self, where: str) -> NDArray[np.bool_]:
+        """Which of the index's recordings pass a filter; found once while recordings stay what they are."""
+        key = where, self.store.edition
+        if key not in self._passed:
+            ids, ordinal = np.zeros(len(self.index.ordinal), bool), self.index.ordinal
+            passing = self.store.recordings(where, columns=["id"])["id"].to_pylist()
+            ids[[ordinal[id] for id in passing if id in ordinal]] = True
+            self._passed = dict([*self._passed.items()][1 - FILTERS_KEPT :]) | {key: ids}
+        return self._passed[key]
 
     # --- from rows to stretches ------------------------------------------------------------------------------------
 

@@ -1,12 +1,11 @@
 """The application: libraries over HTTP.
 
-    request ─→ Headed ─→ Bounds ─→ Guard ─→ FastAPI ─→ a route ─→ a thread ─→ the library
+    request ─→ Headed ─→ Bounds ─→ Guard ─→ FastAPI ─→ a route ─→ a thread, or a process ─→ the library
                headers   how much  who      what
 
 Everything below ``/api/v1`` is described by ``/api/v1/openapi.json``; ``/`` is the page.
 """
 
-import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,8 +24,6 @@ from auricle.serve.shelf import Shelf
 
 BASE = "/api/v1"
 
-log = logging.getLogger(__name__)
-
 
 def create_app(
     libraries: Mapping[str, Path],
@@ -36,6 +33,7 @@ def create_app(
     ear: str | None = None,
     write_paths: bool | None = None,
     limits: Limits | None = None,
+    warm: bool = False,
 ) -> FastAPI:
     """Makes the application that serves some libraries.
 
@@ -46,6 +44,7 @@ def create_app(
         ear: which ear answers; by default each library's own.
         write_paths: whether new folders can be indexed through it; by default on a loopback address only.
         limits: bounds on what clients may ask.
+        warm: whether to get ready for searches at once, not with the first.
 
     Raises:
         AuricleError: there is no library, a bad name, or no token where one is needed.
@@ -59,9 +58,10 @@ def create_app(
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
-        here.searching.pool.submit(_warm, here.shelf)
+        if warm:
+            await here.searches.start()
         yield
-        here.close()
+        await here.close()
 
     app = FastAPI(
         title="auricle",
@@ -80,13 +80,3 @@ def create_app(
     app.add_middleware(Bounds, limits=limits)
     app.add_middleware(Headed)
     return app
-
-
-def _warm(shelf: Shelf) -> None:
-    """Asks every library something, so that the first search need not wait until it is mapped and its ear loaded."""
-    for served in shelf.all.values():
-        try:
-            if served.library.store.exists:
-                served.library.search("a sound", limit=1)
-        except AuricleError as error:
-            log.warning("%s: %s", served.name, error)

@@ -11,36 +11,35 @@ from auricle.serve.jobs import Jobs
 from auricle.serve.limits import MIB, Limits
 from auricle.serve.maps import Maps
 from auricle.serve.schemas import ErrorBody, RecordingId
+from auricle.serve.searches import Searches
 from auricle.serve.shelf import Served, Shelf
 from auricle.serve.uploads import Uploads
-from auricle.serve.work import Together, Workers
+from auricle.serve.work import Workers
 
 
 @dataclass
 class Context:
-    """One server: its libraries, its threads, what it keeps in memory."""
+    """One server: its libraries, its threads and processes, what it keeps in memory."""
 
     shelf: Shelf
     limits: Limits
     jobs: Jobs
     maps: Maps = field(default_factory=Maps)
     uploads: Uploads = field(init=False)
-    embedding: Together = field(default_factory=Together)
-    searching: Workers = field(init=False)
+    searches: Searches = field(init=False)
     listening: Workers = field(init=False)
     drawn: Cache = field(default_factory=lambda: Cache(64 * MIB))
 
     def __post_init__(self):
-        cores = os.cpu_count() or 1
+        folders = {name: served.library.path for name, served in self.shelf.all.items()}
         self.uploads = Uploads(self.limits)
-        self.searching = Workers(1, self.limits.wait)  # two would mostly pass the interpreter's lock to and fro
-        self.listening = Workers(max(2, cores), self.limits.wait)  # what takes longer
+        self.searches = Searches(folders, self.shelf.ear, self.limits.wait)
+        self.listening = Workers(max(2, os.cpu_count() or 1), self.limits.wait)
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        await self.searches.close()
         self.jobs.close()
         self.maps.close()
-        self.embedding.close()
-        self.searching.close()
         self.listening.close()
         self.uploads.close()
 

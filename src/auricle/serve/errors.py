@@ -44,19 +44,22 @@ def not_found(what: str, remedy: str = "Reload the page: it may have been remove
     return RefusalError(404, f"There is no {what}", remedy)
 
 
+def explained(error: Exception) -> tuple[int, str, str]:
+    """Status, problem and remedy of ``error``."""
+    if isinstance(error, RefusalError):
+        return error.status_code, error.problem, error.remedy
+    if isinstance(error, AuricleError):
+        status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+        return status, error.problem, error.remedy
+    if isinstance(error, HTTPException):
+        return error.status_code, str(error.detail), REMEDIES.get(error.status_code, "")
+    return 500, "Something went wrong inside auricle", "The server's own output says what"
+
+
 def answer(error: Exception) -> Response:
     """The response that tells of ``error``."""
-    headers: dict[str, str] = {}
-    if isinstance(error, HTTPException):
-        status = error.status_code
-        problem, remedy = str(error.detail), REMEDIES.get(status, "")
-        headers |= error.headers or {}
-    else:
-        status, problem, remedy = 500, "Something went wrong inside auricle", "The server's own output says what"
-    if isinstance(error, AuricleError):
-        problem, remedy = error.problem, error.remedy
-        if not isinstance(error, RefusalError):
-            status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    status, problem, remedy = explained(error)
+    headers = {**(error.headers or {})} if isinstance(error, HTTPException) else {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["retry-after"] = str(RETRY_SECONDS)
     if status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
@@ -77,14 +80,14 @@ def tell_errors(app: FastAPI) -> None:
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return answer(RefusalError(422, *_explained(error.errors()[0])))
+        return answer(RefusalError(422, *_invalid(error.errors()[0])))
 
     app.add_exception_handler(RequestValidationError, invalid)
     for kind in (HTTPException, AuricleError):
         app.add_exception_handler(kind, told)
 
 
-def _explained(error: dict[str, Any]) -> tuple[str, str]:
+def _invalid(error: dict[str, Any]) -> tuple[str, str]:
     """Problem and remedy of a pydantic error; what the client sent is not repeated."""
     place, *path = (str(part) for part in error["loc"])
     if error["type"] == "json_invalid":

@@ -24,7 +24,7 @@ class Names:
         """``/music/live/a.wav`` as ``live/a.wav`` or, where other folders were indexed too, ``music/live/a.wav``."""
         for name, root in self.roots.items():
             if below(path, root):
-                return os.path.normpath(os.path.join(name, os.path.relpath(path, root)))
+                return os.path.join(name, path[len(root) :].lstrip(os.sep)) or os.curdir
         return path
 
     def folder(self, path: str) -> str:

@@ -48,11 +48,6 @@ class Served:
         """Changes with every write to the table of recordings."""
         return self.library.store.edition
 
-    def prepare(self, texts: list[str]) -> None:
-        """Gets ready for searches with ``texts``."""
-        if self.library.store.exists:
-            self.library.searcher.prepare(texts)
-
     # --- single recordings -----------------------------------------------------------------------------------------
 
     def copies(self, id: str) -> list[dict[str, Any]]:
@@ -189,6 +184,7 @@ class Shelf:
         for name in folders:
             if not name or "/" in name:
                 raise AuricleError(f"A library cannot be called {name!r}", "Give it a name without slashes")
+        self.ear = ear
         self.all = {name: Served(name, folder, ear) for name, folder in folders.items()}
 
     def __getitem__(self, name: str) -> Served:

@@ -3,8 +3,7 @@
 import asyncio
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -33,35 +32,23 @@ def go_on() -> None:
         raise AbandonedError
 
 
-class Together:
-    """Does at once what several requests need: what comes in while one batch is worked on makes up the next."""
+async def waited(request: Request, work: asyncio.Future[_Result], seconds: float) -> _Result:
+    """The result of ``work``, which may take so many seconds and is done while ``request``'s client waits.
 
-    def __init__(self):
-        self._pool = ThreadPoolExecutor(1, "auricle-together")
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._next: dict[str, tuple[list[str], asyncio.Task[None]]] = {}
-
-    async def __call__(self, key: str, items: Sequence[str], work: Callable[[list[str]], None]) -> None:
-        """Returns when ``work`` has been given ``items``, perhaps with others of the same ``key``."""
-        if not items:
-            return
-        if key not in self._next:
-            self._next[key] = [], asyncio.create_task(self._run(key, work))
-        waiting, task = self._next[key]
-        waiting += items
-        await asyncio.shield(task)
-
-    async def _run(self, key: str, work: Callable[[list[str]], None]) -> None:
-        async with self._turns[key]:
-            items, _ = self._next.pop(key)
-            await asyncio.get_running_loop().run_in_executor(self._pool, work, items)
-
-    def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    Raises:
+        RefusalError: it took too long, or the client has left.
+    """
+    due = time.monotonic() + seconds
+    while not (await asyncio.wait({work}, timeout=LOOK_SECONDS))[0]:
+        if time.monotonic() > due:
+            raise RefusalError(503, "The answer takes too long", "Try again, or ask for less at once")
+        if await request.is_disconnected():
+            raise RefusalError(499, "The client has left")
+    return work.result()
 
 
 class Workers:
-    """A few threads for one kind of work, first come, first served."""
+    """A few threads, first come, first served."""
 
     def __init__(self, threads: int, seconds: float):
         self.pool, self.seconds = ThreadPoolExecutor(threads, "auricle"), seconds
@@ -70,9 +57,9 @@ class Workers:
         """Does ``work`` in one of the threads while ``request``'s client waits.
 
         Raises:
-            RefusalError: it took too long, or the client has left.
+            RefusalError: as ``waited``.
         """
-        abandoned, due = threading.Event(), time.monotonic() + self.seconds
+        abandoned = threading.Event()
 
         def run() -> _Result:
             _here.abandoned = abandoned
@@ -81,12 +68,7 @@ class Workers:
 
         future = asyncio.get_running_loop().run_in_executor(self.pool, run)
         try:
-            while not (await asyncio.wait({future}, timeout=LOOK_SECONDS))[0]:
-                if time.monotonic() > due:
-                    raise RefusalError(503, "The answer takes too long", "Try again, or ask for less at once")
-                if await request.is_disconnected():
-                    raise RefusalError(499, "The client has left")
-            return future.result()
+            return await waited(request, future, self.seconds)
         finally:
             if not future.done():
                 abandoned.set()
