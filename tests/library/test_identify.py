@@ -13,7 +13,7 @@ from tests.identify.test_moco_fingerprint import RATE, melody
 from tests.library.conftest import save
 
 from auricle.errors import LibraryError, QueryError
-from auricle.library import Library, identify
+from auricle.library import Library, identify, prints
 
 SECONDS = 24.0
 
@@ -84,6 +84,21 @@ def test_what_is_not_there_is_not_found(library, tmp_path):
     rng = np.random.default_rng(0)
     assert found(library, np.zeros(6 * RATE, np.float32), tmp_path) == []
     assert found(library, (0.1 * rng.standard_normal(6 * RATE)).astype(np.float32), tmp_path) == []
+
+
+def test_in_a_large_library_clips_are_found_as_in_a_small_one(library, tmp_path, monkeypatch):
+    clips = [
+        melody(3, SECONDS)[round(7.3 * RATE) : round(13.3 * RATE)],
+        soxr.resample(melody(1, SECONDS)[4 * RATE : 16 * RATE], RATE * 1.1, RATE)[: 8 * RATE],
+        np.concatenate([melody(0, SECONDS)[: 15 * RATE], melody(5, SECONDS)[3 * RATE : 18 * RATE]]),
+        (0.1 * np.random.default_rng(0).standard_normal(6 * RATE)).astype(np.float32),
+    ]
+    all_compared = [found(library, clip, tmp_path) for clip in clips]
+    monkeypatch.setattr(prints, "MANY", 100)
+    monkeypatch.setattr(prints, "CANDIDATES", 32)
+    large = Library(library.path)
+    assert large.identifier.prints.cells
+    assert [matches[:2] for matches in all_compared] == [found(large, clip, tmp_path)[:2] for clip in clips]
 
 
 def test_a_short_clip_is_refused(library, tmp_path):

@@ -1,17 +1,17 @@
 """Which recording a clip is from, and where in it: prints in order, along a line.
 
-A clip's prints (see ``auricle.types.PrintEar``) are compared with every stored one: their cosine, less how common the
+A clip's prints (see ``auricle.types.PrintEar``) are compared with the stored ones: their cosine, less how common the
 two are (noise is like all noise). Where the clip was taken from a recording, print after print is alike along a
 diagonal of that table; the diagonals with most evidence, the sum over their best stretch, are found exactly. What was
 played faster, slower, higher or lower is compared as it was before: at speeds, tempi and pitches a semitone apart,
 unless the clip is found as it stands.
 
-Every search is exact: the stored prints are read once for each version of their table and kept in memory, 128 bytes
-each, 0.9 MB an hour of sound. Time grows with the library.
+The stored prints are kept in memory, and read again when their table changes. Up to half a million, all are compared;
+beyond, only those where the clip is likely to lie (``auricle.library.prints``).
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from auricle.audio import read
 from auricle.errors import LibraryError, QueryError
-from auricle.library.index import matrix
+from auricle.library.prints import Prints
 from auricle.library.search import Part
 from auricle.library.store import Store
 from auricle.types import Ear, PrintEar, Waveform
@@ -30,7 +30,6 @@ EAR = "moco_fingerprint"  # the ear whose prints are stored by ``auricle index -
 CHANCE = -0.1  # cosine, less commonness, from which two prints speak for a match
 PIECE = 15.0  # seconds of a clip that are looked for at a time
 SURE = 0.7  # score from which a clip is as it was, and need not be tried as if played otherwise
-BLOCK = 32_768  # prints compared at a time
 PEAKS = 64  # diagonals of a block that are looked at closely
 JOIN = 1.0  # seconds that a match may jump between two pieces
 LINE = 6  # prints from which the speed can be measured, not only chosen
@@ -80,43 +79,6 @@ def _guises() -> tuple[Guise, ...]:
 
 AS_IT_WAS = Guise(1.0, 0)
 GUISES = _guises()
-
-
-class Prints:
-    """All stored prints, the rows of a recording one after another in the order of time."""
-
-    def __init__(self, store: Store, ear: PrintEar):
-        dataset = store.windows(ear.name)
-        if dataset is None:
-            raise LibraryError("This library has no prints", "Take them: auricle index --prints")
-        self.version: int = dataset.version
-        table = dataset.to_table(columns=["recording", "start", "embedding"])
-        recordings = table["recording"].combine_chunks().dictionary_encode()
-        owner = recordings.indices.to_numpy()
-        order = np.lexsort((table["start"].to_numpy(), owner))
-        self.ids: list[str] = recordings.dictionary.to_pylist()
-        self.vectors: NDArray[np.float16] = matrix(table["embedding"])[order]
-        parts = (self.vectors[low : low + BLOCK].astype(np.float32) for low in range(0, len(self.vectors), BLOCK))
-        self.common = np.concatenate([ear.commonness(part) for part in parts])  # [prints]
-        self.first: NDArray[np.int64] = np.searchsorted(owner[order], np.arange(len(self.ids) + 1))  # rows, and the end
-
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-    def of(self, id: str) -> Vectors:
-        """Prints [windows, dim] of one recording; none when it has not been heard."""
-        if id not in self.ids:
-            return np.zeros((0, self.vectors.shape[1]), np.float32)
-        number = self.ids.index(id)
-        return self.vectors[self.first[number] : self.first[number + 1]].astype(np.float32)
-
-    def blocks(self) -> Iterator[tuple[int, int]]:
-        """First and last + 1 of recordings that together hold about ``BLOCK`` prints."""
-        low = 0
-        while low < len(self.ids):
-            high = int(np.searchsorted(self.first, self.first[low] + BLOCK, side="right")) - 1
-            yield low, max(high, low + 1)
-            low = max(high, low + 1)
 
 
 class Stretch(NamedTuple):
@@ -212,29 +174,28 @@ class Identifier:
         if not compared:
             return []
         stacked = np.concatenate([rows for _, _, rows in compared])
-        common = CHANCE + self.ear.commonness(stacked)[:, None] / 2
+        less = np.asarray(CHANCE + self.ear.commonness(stacked) / 2, np.float32)
         bounds = np.cumsum([0, *(len(rows) for _, _, rows in compared)])
         found = []
-        for low, high in self.prints.blocks():
-            first = self.prints.first[low : high + 1]
-            stored = self.prints.vectors[first[0] : first[-1]].astype(np.float32)
-            likeness = np.asarray(
-                stacked @ stored.T - common - self.prints.common[first[0] : first[-1]] / 2, np.float32
-            )
+        for block in self.prints.worth(stacked, less, bounds):
+            likeness = self.prints.likeness(block.rows, stacked, less)
             for (guise, phase, _), begin, end in zip(compared, bounds[:-1], bounds[1:], strict=True):
-                for each in stretches(likeness[begin:end], first - first[0], bar):
-                    found.append((guise, phase, each._replace(recording=low + each.recording)))
+                for each in stretches(likeness[begin:end], block.first, bar):
+                    place = each._replace(
+                        recording=int(block.recording[each.recording]), at=each.at + int(block.at[each.recording])
+                    )
+                    found.append((guise, phase, place))
         return found
 
     def line(self, sound: Waveform, begins: float, most: float, guise: Guise, phase: float, stretch: Stretch) -> Line:
         """A stretch as a line, its place and speed measured between the prints."""
         length = stretch.last - stretch.first
         clip = self.ear.prints_of(sound, *guise)  # two a hop
-        own = self.prints.vectors[self.prints.first[stretch.recording] : self.prints.first[stretch.recording + 1]]
+        own = self.prints.of(stretch.recording)
         x = np.arange(0, length + 0.5, 0.5)  # hops from the first print of the stretch
         rows = np.rint(2 * (stretch.first + phase + x)).astype(int)
         x, rows = x[rows < len(clip)], rows[rows < len(clip)]
-        place, slope = measured(clip[rows], own.astype(np.float32), stretch.at, x)
+        place, slope = measured(clip[rows], own, stretch.at, x)
         speed = guise.tempo * slope
         return Line(
             recording=stretch.recording,
