@@ -6,7 +6,7 @@ Packages of Debian 12 are fetched by `apt-get download`, checked against their S
 2.5 GB, most of it 0ad-data). A track gives its first minute and a half, or less, in two takes: as it was published, and
 worn by a room, an amplifier that clips or a codec of low rate. Every eighth track is held out: the encoder that
 identifies most of their excerpts is kept. Other sounds (speech, ambience, coloured noise) are only ever mixed in.
-One thread; the time is that of training alone. The run goes on where it was stopped.
+The time is that of training alone. The run goes on where it was stopped.
 """
 
 import argparse
@@ -118,7 +118,6 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=40.0, metavar="N", help="of training (default: 40)")
     parser.add_argument("--out", type=Path, default=OUT, metavar="FILE", help="the ONNX graph (default: the package's)")
     args = parser.parse_args()
-    torch.set_num_threads(1)
     args.cache.mkdir(parents=True, exist_ok=True)
     store = Store(args.cache)
     train: list[Track] = []
@@ -217,11 +216,11 @@ def backgrounds(store: Store) -> list[NDArray[np.uint8]]:
         samples = seconds * front_end.RATE
         voices = [voice(store, name, samples, rng) for name in SPEECH for _ in range(4)]
         babble = [sum((voices[i] for i in rng.choice(len(voices), 5, False)), np.zeros(samples)) for _ in range(6)]
-        colours = [coloured(samples, slope, rng) for slope in (0.0, 1.0, 1.0, 2.0)]
+        colours = [coloured(samples, slope, rng) for slope in (0.0, 0.5, 1.0, 1.5, 2.0) for _ in range(3)]
         ambience = [
             read(path, front_end.RATE, end=seconds)[0] for path in store.glob("0ad-data", "ambient/**/*.ogg")[:30]
         ]
-        sounds = [*voices[::4], *babble, *colours, *colours, *(each for each in ambience if len(each) > 40_000)]
+        sounds = [*voices[::4], *babble, *colours, *(each for each in ambience if len(each) > 40_000)]
         np.savez(file, *[packed((0.1 * each / np.std(each)).astype(np.float32)) for each in sounds])
     with np.load(file) as saved:
         return list(saved.values())

@@ -3,6 +3,7 @@
 import shutil
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -147,13 +148,42 @@ def test_the_stretch_is_the_one_with_most_evidence(seed, n, lengths):
     first = np.cumsum([0, *lengths])
     likeness = np.random.default_rng(seed).uniform(-1, 1, (n, first[-1])).astype(np.float32)
     total, i, j = slow(likeness, first)
-    found = identify.stretches(likeness, first, 1e-3)
+    best = identify.evidence(likeness, first)
+    found = identify.stretches(likeness, best, first, 1e-3)
     assert bool(found) == (total >= 1e-3)
     if found:
-        best = max(found, key=lambda stretch: stretch.evidence)
-        assert best.evidence == pytest.approx(total, rel=1e-4)
-        assert (best.first, first[best.recording] + best.at) == (i, j)
-        assert identify.evidence(likeness, first).max() == pytest.approx(total, rel=1e-4)
+        most = max(found, key=lambda stretch: stretch.evidence)
+        assert most.evidence == pytest.approx(total, rel=1e-4)
+        assert (most.first, first[most.recording] + most.at) == (i, j)
+        assert best.max() == pytest.approx(total, rel=1e-4)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 6), st.lists(st.integers(1, 9), min_size=1, max_size=4))
+def test_diagonals_within_a_recording_are_told_from_those_that_leave_it(seed, n, lengths):
+    first = np.cumsum([0, *lengths])
+    best = np.random.default_rng(seed).uniform(0, 1, n + int(first[-1]) - 1).astype(np.float32)
+    slowly = [
+        max((best[row + n - 1] for row in range(low, high - n + 1)), default=0.0) for low, high in pairwise(first)
+    ]
+    assert identify.inside(best, first).tolist() == pytest.approx(slowly)
+
+
+def test_a_match_stands_out_from_what_the_clip_reaches_elsewhere():
+    """Evidence that is enough where nothing else is alike is not where two other recordings come close."""
+
+    def found(*others: float) -> int:
+        rows = [5.0, 0.0, *others, *[0.0] * (4 - len(others))]
+        block = SimpleNamespace(rows=slice(0, 6), first=np.arange(7), recording=np.arange(6), at=np.zeros(6, np.int64))
+        prints = SimpleNamespace(
+            ids=[*"abcdef"], worth=lambda *_: [block], likeness=lambda *_: np.array([rows], np.float32)
+        )
+        clip = [(identify.AS_IT_WAS, 0.0, np.zeros((1, 2), np.float32))]
+        own = SimpleNamespace(prints=prints, ear=SimpleNamespace(commonness=lambda rows: np.zeros(len(rows))))
+        matches = identify.Identifier.aligned(own, clip, 5.0)  # pyright: ignore[reportArgumentType]
+        return sum(stretch.recording == 0 for _, _, stretch in matches)
+
+    assert found() == found(4.0) == 1  # a copy does not count
+    assert found(4.0, 4.0) == 0
 
 
 def test_the_speed_is_measured_between_prints():

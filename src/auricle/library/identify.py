@@ -41,6 +41,10 @@ OFF_LINE = 1.0  # hops from the line at which a print is left out of the measure
 # of what a clip could give a share, SHARE at REFERENCE comparisons and GROWTH more for each factor of e. Set on
 # other music, speech and ambience so that few of them are named; benchmarks/identify.py measures how many.
 FLOOR, SHARE, GROWTH, REFERENCE = 1.1, 0.145, 0.06, 11_000
+# Some clips are more like everything than others. So a match must also stand out from what the clip reaches with other
+# recordings: the third best of all, as the second may be a copy. In a small library that says little, and counts as
+# UNLIKE of the bar at least.
+STANDS_OUT, UNLIKE = 2.2, 0.3
 
 Vectors = NDArray[np.float32]
 
@@ -169,23 +173,30 @@ class Identifier:
     def aligned(
         self, compared: Sequence[tuple[Guise, float, Vectors]], bar: float
     ) -> list[tuple[Guise, float, Stretch]]:
-        """Stretches with at least ``bar`` evidence, of prints [n, dim] by their guise and phase (hops)."""
+        """Stretches that stand out, of prints [n, dim] by their guise and phase (hops).
+
+        Their evidence is at least the geometric mean of ``bar`` and that of the rivals, times ``STANDS_OUT``.
+        """
         compared = [each for each in compared if len(each[2])]
         if not compared:
             return []
         stacked = np.concatenate([rows for _, _, rows in compared])
         less = np.asarray(CHANCE + self.ear.commonness(stacked) / 2, np.float32)
         bounds = np.cumsum([0, *(len(rows) for _, _, rows in compared)])
-        found = []
+        least = bar * float(np.sqrt(STANDS_OUT * UNLIKE))
+        found, reached = [], np.zeros(max(3, len(self.prints.ids)), np.float32)
         for block in self.prints.worth(stacked, less, bounds):
             likeness = self.prints.likeness(block.rows, stacked, less)
             for (guise, phase, _), begin, end in zip(compared, bounds[:-1], bounds[1:], strict=True):
-                for each in stretches(likeness[begin:end], block.first, bar):
+                best = evidence(likeness[begin:end], block.first)
+                np.maximum.at(reached, block.recording, inside(best, block.first))
+                for each in stretches(likeness[begin:end], best, block.first, least):
                     place = each._replace(
                         recording=int(block.recording[each.recording]), at=each.at + int(block.at[each.recording])
                     )
                     found.append((guise, phase, place))
-        return found
+        rival = max(float(np.partition(reached, -3)[-3]), UNLIKE * bar)
+        return [each for each in found if each[2].evidence >= np.sqrt(STANDS_OUT * bar * rival)]
 
     def line(self, sound: Waveform, begins: float, most: float, guise: Guise, phase: float, stretch: Stretch) -> Line:
         """A stretch as a line, its place and speed measured between the prints."""
@@ -232,13 +243,13 @@ def phases(guise: Guise, prints: Vectors) -> list[tuple[Guise, float, Vectors]]:
     return [(guise, phase / 2, prints[phase::2]) for phase in (0, 1)]
 
 
-def stretches(likeness: Vectors, first: NDArray[np.int64], bar: float) -> list[Stretch]:
+def stretches(likeness: Vectors, best: Vectors, first: NDArray[np.int64], bar: float) -> list[Stretch]:
     """Stretches along the diagonals of ``likeness`` [n, stored] with at least ``bar`` evidence; one for each diagonal.
 
-    ``first`` holds the first row of each recording, and the end: no stretch leaves its recording.
+    ``first`` holds the first row of each recording, and the end: no stretch leaves its recording. ``best`` is their
+    ``evidence``.
     """
     n, _ = likeness.shape
-    best = evidence(likeness, first)
     diagonals = np.flatnonzero(best >= bar)
     if len(diagonals) > PEAKS:
         diagonals = diagonals[np.argpartition(-best[diagonals], PEAKS)[:PEAKS]]
@@ -257,6 +268,22 @@ def evidence(likeness: Vectors, first: NDArray[np.int64]) -> Vectors:
         reached = best[n - 1 - i : n - 1 - i + stored]
         np.maximum(reached, here, out=reached)
     return best
+
+
+def inside(best: Vectors, first: NDArray[np.int64]) -> Vectors:
+    """The most evidence of the diagonals that lie within each recording [recordings]; 0 for those shorter than a clip.
+
+    Args:
+        best: of all diagonals (see ``evidence``).
+        first: first row of each recording, and the end.
+    """
+    prints = len(best) + 1 - int(first[-1])
+    begin, end = first[:-1] + prints - 1, first[1:]
+    longer, most = begin < end, np.zeros(len(begin), np.float32)
+    if longer.any():
+        edges = np.stack([begin[longer], end[longer]], axis=1).ravel()
+        most[longer] = np.maximum.reduceat(np.append(best, 0), edges)[::2]
+    return most
 
 
 def along(likeness: Vectors, diagonal: int, first: NDArray[np.int64]) -> Stretch:

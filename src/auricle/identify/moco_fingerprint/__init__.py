@@ -57,7 +57,7 @@ CARD = Card(
     ear=True,
 )
 
-VERSION = "1"  # of the weights; prints of other weights cannot be compared
+VERSION = "2"  # of the weights; prints of other weights cannot be compared
 GRAPH = Path(__file__).with_name("prints.onnx")
 
 
