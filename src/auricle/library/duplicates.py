@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,16 @@ from auricle.library.vectors import unit
 
 SAME_LENGTH = 0.15  # seconds two encodings of one recording may differ in length (codecs pad) …
 SAME_LENGTH_SHARE = 0.002  # … or this share of it (long files drift)
-SAME_MEAN = 0.9  # cosine of the two recordings' mean vectors, to be looked at window by window
-SAME_SOUND = 0.88  # mean cosine of windows at the same time
+
+
+class Alike(NamedTuple):
+    """Cosines from which two recordings of one length are the same."""
+
+    mean: float  # of their mean vectors, to be looked at window by window
+    windows: float  # mean of windows at the same time
+
+
+BY_EAR, BY_PRINTS = Alike(0.9, 0.88), Alike(0.84, 0.82)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +52,25 @@ def duplicates(store: Store, searcher: Searcher, where: str | None = None) -> li
         paths[row["id"]].append(row["path"])
         durations[row["id"]] = row["duration"]
     groups = [Duplicates("copy", 1.0, tuple(p), durations[id]) for id, p in paths.items() if len(p) > 1]
-    index = _compared(store, searcher, durations)
-    for ids, score in re_encoded(index, _silent(index, searcher), durations) if len(index) else []:
+    index, alike = _compared(store, searcher, durations)
+    for ids, score in re_encoded(index, _silent(index, searcher), durations, alike) if len(index) else []:
         first_paths = tuple(paths[id][0] for id in ids)
         groups.append(Duplicates("re-encoded", round(score, 4), first_paths, durations[ids[0]]))
     return sorted(groups, key=lambda group: (group.kind, -group.score, group.paths))
 
 
-def _compared(store: Store, searcher: Searcher, wanted: Mapping[str, float]) -> Index:
+def _compared(store: Store, searcher: Searcher, wanted: Mapping[str, float]) -> tuple[Index, Alike]:
     """The prints, where all of the recordings ``wanted`` have some; else what the ear of ``searcher`` heard."""
     if prints := store.ear(PRINTS):
         index = Index(store, prints[0])
         if wanted.keys() <= index.ordinal.keys():
-            return index
-    return searcher.index
+            return index, BY_PRINTS
+    return searcher.index, BY_EAR
 
 
-def re_encoded(index: Index, silent: NDArray[np.bool_], durations: dict[str, float]) -> list[tuple[list[str], float]]:
+def re_encoded(
+    index: Index, silent: NDArray[np.bool_], durations: dict[str, float], alike: Alike
+) -> list[tuple[list[str], float]]:
     """Groups of recordings whose windows sound the same at the same times, with their lowest pairwise cosine.
 
     Windows silent in both say nothing and are passed over; recordings with nothing but silence are left out.
@@ -79,12 +90,12 @@ def re_encoded(index: Index, silent: NDArray[np.bool_], durations: dict[str, flo
         for b in order[i + 1 :]:
             if durations[b] - durations[a] > max(SAME_LENGTH, SAME_LENGTH_SHARE * durations[a]):
                 break
-            if means[a] @ means[b] < SAME_MEAN:
+            if means[a] @ means[b] < alike.mean:
                 continue
             count = min(len(sketches[a]), len(sketches[b]))
             cosines = np.einsum("ij,ij->i", *(index.sketches(sketches[id][:count]) for id in (a, b)))
             score = float(cosines[sounding[a][:count] | sounding[b][:count]].mean())
-            if score >= SAME_SOUND:
+            if score >= alike.windows:
                 first, second = root(a), root(b)
                 parent[second] = first
                 weakest[first] = min(weakest[first], weakest[second], score)
