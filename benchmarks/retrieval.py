@@ -52,6 +52,7 @@ from auricle.hub import home
 from auricle.library import codes, words
 from auricle.library.listen import TagSummary, hear_blocks
 from auricle.text.minilm import SentenceEncoder
+from auricle.types import Ear
 from ear import MEANING
 
 LONGEST = 30.0  # seconds of a recording that are heard: a piece of music is enough of a distractor by then
@@ -118,13 +119,18 @@ class Pool:
     packages: np.ndarray  # [recordings]
 
     @classmethod
-    def of(cls, clips: Sequence[corpora.Clip], cache: Path) -> "Pool":
-        """Hears ``clips``, or takes what was heard of the same ones before; unreadable ones are left out."""
-        ear = auricle.load("yamnet")
-        key = hashlib.sha256(json.dumps([ear.name, auricle.__version__, *(str(clip.path) for clip in clips)]).encode())
+    def of(cls, clips: Sequence[corpora.Clip], cache: Path, ear: Ear | None = None) -> "Pool":
+        """Hears ``clips``, or takes what was heard of the same ones before; unreadable ones are left out.
+
+        The ear is YAMNet, or another that knows its classes.
+        """
+        listener = auricle.load("yamnet") if ear is None else ear
+        key = hashlib.sha256(
+            json.dumps([listener.name, auricle.__version__, *(str(clip.path) for clip in clips)]).encode()
+        )
         kept = cache / f"heard-{key.hexdigest()[:12]}.npz"
         if not kept.exists():
-            heard = [hear(ear, clip.path) for clip in track(clips, "listening")]
+            heard = [hear(listener, clip.path) for clip in track(clips, "listening")]
             lengths = np.array([len(windows) for windows in heard])
             cache.mkdir(parents=True, exist_ok=True)
             np.savez(kept, codes=np.concatenate(heard).T.copy(), lengths=lengths)
