@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ from auricle.library.identify import AS_IT_WAS, CHANCE, EAR, Guise, Identifier
 from auricle.library.listen import open_ear
 from auricle.library.prints import Prints
 from auricle.library.store import RECORDINGS, Store, windows_schema
-from auricle.types import Heard, PrintEar, Waveform
+from auricle.types import PrintEar
 
 MUSIC = sorted((Path(__file__).parents[2] / "data" / "mini" / "music").iterdir())[0]
 DIM, HOP, CLIP = 16, 0.5, 12
@@ -26,17 +27,13 @@ class FakePrintEar:
     """Takes no prints; says which are common."""
 
     name = "fake_prints@1"
-    classes: Sequence[str] = ()
-    dim, sample_rate, window, hop = DIM, 10, 10, 5
-
-    def prints_of(self, waveform: Waveform, tempo: float = 1.0, pitch: int = 0, step: float = 0.5) -> np.ndarray:
-        raise NotImplementedError
-
-    def hear(self, waveform: Waveform) -> Heard:
-        raise NotImplementedError
+    dim = DIM
 
     def commonness(self, prints: np.ndarray) -> np.ndarray:
         return np.where(prints.any(axis=1), 0.2, 2.0).astype(np.float32)
+
+
+FAKE: Any = FakePrintEar()  # all of an ear that stored prints need
 
 
 def walk(seed: int, length: int) -> np.ndarray:
@@ -84,7 +81,7 @@ def few(monkeypatch):
 
 def found(stored: Prints, clip: np.ndarray, guise: Guise = AS_IT_WAS) -> list[tuple[str, int, float]]:
     """Content id, place of the first print and evidence of what ``aligned`` finds, most evidence first."""
-    identifier = SimpleNamespace(prints=stored, ear=FakePrintEar())
+    identifier = SimpleNamespace(prints=stored, ear=FAKE)
     stretches = Identifier.aligned(identifier, [(guise, 0.0, clip)], 3.0)  # pyright: ignore[reportArgumentType]
     best = sorted((stretch for _, _, stretch in stretches), key=lambda stretch: -stretch.evidence)
     return [(stored.ids[each.recording], each.at - each.first, each.evidence) for each in best]
@@ -100,7 +97,7 @@ def files(store: Store) -> set[str]:
 
 
 def test_prints_are_kept_in_the_order_of_time_in_8_bits(store):
-    stored = Prints(store, FakePrintEar())
+    stored = Prints(store, FAKE)
     assert stored.codes.dtype == np.uint8
     assert stored.codes.nbytes == sum(LENGTHS) * DIM
     for id, wanted in music().items():
@@ -110,7 +107,7 @@ def test_prints_are_kept_in_the_order_of_time_in_8_bits(store):
 
 
 def test_likeness_is_the_cosine_less_commonness(store):
-    stored, clip = Prints(store, FakePrintEar()), noisy(music()["r2"][:CLIP])
+    stored, clip = Prints(store, FAKE), noisy(music()["r2"][:CLIP])
     rows = slice(stored.first[2], stored.first[3])
     exact = clip @ stored.of(2).T - 0.25 - 0.1
     np.testing.assert_allclose(stored.likeness(rows, clip, np.full(CLIP, 0.25, "f")), exact, atol=0.03)
@@ -118,7 +115,7 @@ def test_likeness_is_the_cosine_less_commonness(store):
 
 @pytest.mark.parametrize(("id", "at"), [("r0", 0), ("r2", 40), ("r3", 60 - CLIP), ("r5", 13), ("r4", 20)])
 def test_cells_find_what_a_search_through_all_finds(store, few, id, at):
-    stored, clip = Prints(store, FakePrintEar()), noisy(music()[id][at : at + CLIP])
+    stored, clip = Prints(store, FAKE), noisy(music()[id][at : at + CLIP])
     assert stored.cells
     likely = found(stored, clip)
     stored.cells = None
@@ -129,7 +126,7 @@ def test_cells_find_what_a_search_through_all_finds(store, few, id, at):
 
 def test_no_stretch_leaves_its_recording(store, few):
     """A clip of the end of one recording and the beginning of the one stored behind it is not found across them."""
-    own, stored = music(), Prints(store, FakePrintEar())
+    own, stored = music(), Prints(store, FAKE)
     across = np.concatenate([own["r2"][-8:], own["r3"][:8]])  # on one diagonal
     blocks = list(stored.worth(across, np.full(16, CHANCE, "f"), np.array([0, 16])))
     for block in blocks:
@@ -145,7 +142,7 @@ def test_no_stretch_leaves_its_recording(store, few):
 
 def test_silence_is_in_no_cell_and_finds_nothing(store, few):
     add(store, {"silent": np.zeros((50, DIM), np.float32)})
-    stored = Prints(store, FakePrintEar())
+    stored = Prints(store, FAKE)
     assert stored.cells
     assert len(stored.cells.members) == sum(LENGTHS)
     assert found(stored, np.zeros((CLIP, DIM), np.float32)) == []
@@ -153,25 +150,25 @@ def test_silence_is_in_no_cell_and_finds_nothing(store, few):
 
 def test_cells_are_made_from_many_prints_on(store, monkeypatch):
     monkeypatch.setattr(prints, "MANY", sum(LENGTHS))
-    assert Prints(store, FakePrintEar()).cells is None
+    assert Prints(store, FAKE).cells is None
     add(store, music([6]))
-    stored = Prints(store, FakePrintEar())
+    stored = Prints(store, FAKE)
     assert stored.cells
     assert len(stored.cells.centres) == 16  # a power of two near the root of 350
     assert sorted(stored.cells.members) == list(range(len(stored)))
 
 
 def test_the_cache_grows_with_the_library_and_forgets_what_is_gone(store, few):
-    Prints(store, FakePrintEar())
+    Prints(store, FAKE)
     before = files(store)
     add(store, music([7]))
-    stored = Prints(store, FakePrintEar())
+    stored = Prints(store, FAKE)
     assert before < files(store)  # the centres stay; the new fragment's prints are put into their cells
     assert found(stored, noisy(music([7])["r7"][1:]))[0][:2] == ("r7", 1)
     with store.lock():
         store.forget(["/r3.wav"])
         store.sweep()
-    pruned = Prints(store, FakePrintEar())
+    pruned = Prints(store, FAKE)
     assert "r3" not in pruned.ids
     assert len(pruned) == len(stored) - LENGTHS[3]
     assert found(pruned, noisy(music()["r3"][:CLIP])) == []
@@ -179,16 +176,16 @@ def test_the_cache_grows_with_the_library_and_forgets_what_is_gone(store, few):
     fragments = len(store.windows(FakePrintEar.name).get_fragments())
     assert len(files(store)) == 2 * fragments + 1
     add(store, {f"r{seed}": walk(seed, 300) for seed in range(8, 13)})
-    grown = Prints(store, FakePrintEar()).cells
+    grown = Prints(store, FAKE).cells
     assert grown
     assert len(grown.centres) == 32  # made anew for four times as many
     assert sum(name.startswith("cells-") for name in files(store)) == 1
 
 
 def test_the_cache_is_read_and_can_be_deleted(store, few, monkeypatch):
-    first = Prints(store, FakePrintEar())
+    first = Prints(store, FAKE)
     monkeypatch.setattr(prints, "_encoded", lambda *_: pytest.fail("it is in the cache"))
-    again = Prints(store, FakePrintEar())
+    again = Prints(store, FAKE)
     np.testing.assert_array_equal(first.codes, again.codes)
     assert first.cells
     assert again.cells
@@ -196,14 +193,14 @@ def test_the_cache_is_read_and_can_be_deleted(store, few, monkeypatch):
     monkeypatch.undo()
     for path in Path(store.path / "cache").rglob("*.npz"):
         path.unlink()
-    np.testing.assert_array_equal(Prints(store, FakePrintEar()).codes, first.codes)
+    np.testing.assert_array_equal(Prints(store, FAKE).codes, first.codes)
 
 
 def test_a_library_whose_recordings_are_all_pruned_finds_nothing(store):
     with store.lock():
         store.forget([f"/r{seed}.wav" for seed in range(6)])
         store.sweep()
-    stored = Prints(store, FakePrintEar())
+    stored = Prints(store, FAKE)
     assert len(stored) == 0
     assert found(stored, walk(0, CLIP)) == []
 

@@ -175,7 +175,7 @@ class Identifier:
     ) -> list[tuple[Guise, float, Stretch]]:
         """Stretches that stand out, of prints [n, dim] by their guise and phase (hops).
 
-        Their evidence is at least the geometric mean of ``bar`` and that of the rivals, times ``STANDS_OUT``.
+        The square of their evidence is at least ``STANDS_OUT`` times ``bar`` times the evidence of the rivals.
         """
         compared = [each for each in compared if len(each[2])]
         if not compared:
@@ -196,7 +196,8 @@ class Identifier:
                     )
                     found.append((guise, phase, place))
         rival = max(float(np.partition(reached, -3)[-3]), UNLIKE * bar)
-        return [each for each in found if each[2].evidence >= np.sqrt(STANDS_OUT * bar * rival)]
+        needed = float(np.sqrt(STANDS_OUT * bar * rival))
+        return [each for each in found if each[2].evidence >= needed]
 
     def line(self, sound: Waveform, begins: float, most: float, guise: Guise, phase: float, stretch: Stretch) -> Line:
         """A stretch as a line, its place and speed measured between the prints."""

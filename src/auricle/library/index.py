@@ -140,7 +140,8 @@ class Index:
         What is below 0 is 0. The results are kept for a while, and must not be changed.
         """
         asked = {vector.tobytes(): vector for vector in vectors}
-        known = {key: self._scans[key] for key in asked.keys() & self._scans.keys()}
+        kept = self._scans  # another thread may put others in its place
+        known = {key: kept[key] for key in asked.keys() & kept.keys()}
         new = [key for key in asked if key not in known]
         for start in range(0, len(new), AT_ONCE):
             keys = new[start : start + AT_ONCE]
@@ -148,7 +149,8 @@ class Index:
             products = [dots(segment.sketch, self.basis.step, queries) for segment in self.segments]
             scores = np.concatenate(products, axis=1)
             known |= dict(zip(keys, np.maximum(scores, 0, out=scores), strict=True))
-        self._scans = dict([*(self._scans | known).items()][-AT_ONCE:])
+        others = {key: scores for key, scores in kept.items() if key not in known}
+        self._scans = dict([*(others | known).items()][-AT_ONCE:])
         return [known[vector.tobytes()] for vector in vectors]
 
     def sketches(self, codes: NDArray[np.uint8]) -> Scores:

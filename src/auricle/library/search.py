@@ -265,12 +265,13 @@ class Searcher:
     def _passing(self, where: str) -> NDArray[np.bool_]:
         """Which of the index's recordings pass a filter; found once while recordings stay what they are."""
         key = where, self.store.edition
-        if key not in self._passed:
+        ids = self._passed.get(key)
+        if ids is None:
             ids, ordinal = np.zeros(len(self.index.ordinal), bool), self.index.ordinal
             passing = self.store.recordings(where, columns=["id"])["id"].to_pylist()
             ids[[ordinal[id] for id in passing if id in ordinal]] = True
             self._passed = dict([*self._passed.items()][1 - FILTERS_KEPT :]) | {key: ids}
-        return self._passed[key]
+        return ids
 
     # --- from rows to stretches ------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The server's side of ``auricle.serve.searching``: questions go there, answers come back, in the order of asking."""
+"""The server's side of ``auricle.serve.searching``: questions go there, answers come back."""
 
 import asyncio
 import json

@@ -96,21 +96,23 @@ def _batches(asked: io.BufferedReader) -> Iterator[list[bytes]]:
 
 def _get_ready(asked: io.BufferedReader, shelf: Shelf, ready: "SimpleQueue[Question | None]") -> None:
     """Passes questions on: those without words at once, the others when all their words are embedded together."""
-    for lines in _batches(asked):
-        of_words: defaultdict[str, list[Question]] = defaultdict(list)
-        for question in map(Question.model_validate_json, lines):
-            if texts_of(question.body):
-                of_words[question.library].append(question)
-            else:
-                ready.put(question)
-        for name, questions in of_words.items():
-            library = shelf[name].library
-            with suppress(AuricleError):  # each search will meet it again, and tell
-                if library.store.exists:
-                    library.searcher.prepare([text for question in questions for text in texts_of(question.body)])
-            for question in questions:
-                ready.put(question)
-    ready.put(None)
+    try:
+        for lines in _batches(asked):
+            of_words: defaultdict[str, list[Question]] = defaultdict(list)
+            for question in map(Question.model_validate_json, lines):
+                if texts_of(question.body):
+                    of_words[question.library].append(question)
+                else:
+                    ready.put(question)
+            for name, questions in of_words.items():
+                library = shelf[name].library
+                with suppress(AuricleError):  # each search will meet it again, and tell
+                    if library.store.exists:
+                        library.searcher.prepare([text for question in questions for text in texts_of(question.body)])
+                for question in questions:
+                    ready.put(question)
+    finally:
+        ready.put(None)  # whatever ends this ends the process, which is then begun anew
 
 
 def _queued(ready: "SimpleQueue[Question | None]") -> Iterator[list[Question]]:
@@ -127,25 +129,33 @@ def _queued(ready: "SimpleQueue[Question | None]") -> Iterator[list[Question]]:
 
 def _answers(shelf: Shelf, questions: Sequence[Question]) -> Iterator[tuple[int, int, bytes]]:
     """Number, status and JSON of each answer; the library is scanned once for all of them."""
-    parts: dict[int, list[Part]] = {}
+    asked: list[tuple[Question, list[Part]]] = []
     vectors: defaultdict[str, list[NDArray[np.float32]]] = defaultdict(list)
     for question in questions:
-        with suppress(AuricleError):  # it will be met again, and told
-            parts[question.number] = found = _parts(question, shelf[question.library])
-            vectors[question.library] += [part.vector for part in found if part.vector is not None]
-    for name, asked in vectors.items():
-        if len(asked) > 1:
-            shelf[name].library.searcher.index.similarity(asked)
-    for question in questions:
-        lib = shelf[question.library]
         try:
-            found = parts.get(question.number) or _parts(question, lib)
-            yield question.number, 200, _search(question.body, lib, found).model_dump_json().encode()
+            parts = _parts(question, shelf[question.library])
         except Exception as error:
-            if not isinstance(error, AuricleError):
-                log.exception("a search")
-            status, problem, remedy = explained(error)
-            yield question.number, status, json.dumps({"problem": problem, "remedy": remedy}).encode()
+            yield question.number, *_refused(error)
+            continue
+        asked.append((question, parts))
+        vectors[question.library] += [part.vector for part in parts if part.vector is not None]
+    for name, some in vectors.items():
+        if len(some) > 1:
+            shelf[name].library.searcher.index.similarity(some)
+    for question, parts in asked:
+        try:
+            found = _search(question.body, shelf[question.library], parts)
+            yield question.number, 200, found.model_dump_json().encode()
+        except Exception as error:
+            yield question.number, *_refused(error)
+
+
+def _refused(error: Exception) -> tuple[int, bytes]:
+    """Status and JSON that tell of ``error``."""
+    if not isinstance(error, AuricleError):
+        log.error("a search", exc_info=error)
+    status, problem, remedy = explained(error)
+    return status, json.dumps({"problem": problem, "remedy": remedy}).encode()
 
 
 def _search(body: schemas.SearchRequest, lib: Served, parts: Sequence[Part]) -> schemas.SearchAnswer:
