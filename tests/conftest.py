@@ -1,6 +1,7 @@
 """Fixtures of all tests: a home of its own for every test run, and the fake ear on everybody's path."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +14,8 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [PLUGINS, *filter(None, [os.environ.get("PYTHONPATH")])]
 )  # for worker processes
 
+# Tests begun in the background of a script ignore Ctrl-C, and so would the commands that are to be stopped by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("auricle", deadline=None, suppress_health_check=[HealthCheck.too_slow])

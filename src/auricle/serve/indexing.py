@@ -7,6 +7,7 @@ on standard output, a JSON line each time. So it also ends with the server that 
 import _thread
 import json
 import os
+import signal
 import sys
 import threading
 from dataclasses import asdict
@@ -28,6 +29,8 @@ def main() -> int:
         tell_to.write(json.dumps({"state": state, **facts}) + "\n")
         tell_to.flush()
 
+    # A server begun in the background of a script ignores Ctrl-C, and so would what it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     over = threading.Event()
     try:
         asked = json.loads(sys.stdin.readline())
