@@ -15,13 +15,16 @@ and the one with fewest different bits is named if these are at most 35 %. audfp
 import ctypes
 import ctypes.util
 import io
+import os
 import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+
+os.environ |= {"OPENBLAS_NUM_THREADS": "1"}  # as the command does, before NumPy is imported
 
 import numpy as np
 import soundfile
@@ -38,7 +41,7 @@ RATE = 22_050  # Hz, of the corpus and the excerpts
 LONGEST, SHORTEST = 180.0, 30.0  # seconds of a piece
 LENGTHS = (5.0, 10.0)  # seconds of an excerpt
 NEAR = 1.0  # seconds by which a place may be wrong
-INDEXED = {
+INDEXED: Mapping[str, str] = {
     "wesnoth-1.16-music": "**/*.ogg",
     "warzone2100-music": "**/*.opus",
     "supertux-data": "**/music/**/*.ogg",
@@ -327,11 +330,11 @@ def main() -> int:
     return report.finish()
 
 
-def corpus(cache: Path, folder: Path, limit: int | None) -> list[Path]:
-    """The pieces as WAV files of one folder."""
+def corpus(cache: Path, folder: Path, limit: int | None, packages: Mapping[str, str] = INDEXED) -> list[Path]:
+    """The pieces as WAV files of one folder; ``packages`` has a glob for each package."""
     folder.mkdir()
     files = []
-    for name, pattern in INDEXED.items():
+    for name, pattern in packages.items():
         found = sorted(fetch(Package(name, ""), cache).glob(pattern))
         for path in found[:limit]:
             sound, _ = read(path, RATE, end=LONGEST if limit is None else 2 * SHORTEST)

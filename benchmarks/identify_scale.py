@@ -10,11 +10,12 @@ prints, brought to unit length. Cosines of unrelated prints (99 % are below 0.42
 prints are (0.47 in the median, real ones 0.51) are then nearly as in music; but each moment of a clip is found again in
 many places for a second or two, as in a library of much music that is alike.
 
-The libraries are written through the store, so that what is measured is what ``auricle identify`` does: decoding is
-left out, the clip's own prints are in. *As it was* are clips that are found at once, *other guises* those for which all
-speeds and pitches are tried. Recall is the share of clips for which the search through all prints names a recording
-and the other names the same, and the same place within a second. Cells are made here at all sizes; auricle itself
-makes them beyond ``auricle.library.prints.MANY`` prints.
+The libraries are written through the store, so that what is measured is what ``auricle identify`` does: decoding the
+clip is left out, its own prints are in, and so is hearing it beside recordings; those of another kind are links to
+real ones. *As it was* are clips that are found at once, *other guises* those for which all speeds and pitches are
+tried. Recall is the share of clips for which the search through all prints names a recording and the other names the
+same, and the same place within a second. Cells are made here at all sizes; auricle itself makes them beyond
+``auricle.library.prints.MANY`` prints.
 """
 
 import sys
@@ -56,7 +57,7 @@ Vectors = NDArray[np.float32]
 class Clip(NamedTuple):
     kind: str
     sound: Sound  # at the ear's rate
-    recording: int  # ordinal; -1 for none
+    recording: Path | None
     start: float  # seconds
 
 
@@ -87,15 +88,16 @@ def main() -> int:
         files = corpus(args.cache, Path(scratch) / "corpus", 3 if args.quick else None)
         clips = list(excerpts(files, ear, 2 if args.quick else args.clips))
         clips += [
-            Clip(FOREIGN, soxr.resample(middle(sound), RATE, ear.sample_rate), -1, 0.0)
+            Clip(FOREIGN, soxr.resample(middle(sound), RATE, ear.sample_rate), None, 0.0)
             for sound in foreign(args.cache, 2 if args.quick else args.clips)
         ]
-        heard = (read(path, ear.sample_rate)[0] for path in [*files, *sorted(MUSIC.glob("*.opus"))])
+        files += sorted(MUSIC.glob("*.opus"))
+        heard = (read(path, ear.sample_rate)[0] for path in files)
         real = [ear.prints_of(sound, step=1.0) for sound in track(list(heard), "listening", transient=True)]
-    for size in [sum(map(len, real)) + 5_000] if args.quick else args.prints:
-        with tempfile.TemporaryDirectory(dir=args.scratch) as scratch:
-            store = make_library(Path(scratch), size, real, ear)
-            measure(report, store, ear, size, clips[:: max(1, size // JUDGED)])
+        for size in [sum(map(len, real)) + 5_000] if args.quick else args.prints:
+            with tempfile.TemporaryDirectory(dir=args.scratch) as folder:
+                store = make_library(Path(folder), size, files, real, ear)
+                measure(report, store, ear, size, clips[:: max(1, size // JUDGED)])
     return report.finish()
 
 
@@ -109,7 +111,7 @@ def excerpts(files: Sequence[Path], ear: PrintEar, count: int) -> Iterator[Clip]
             start = float(rng.uniform(0, soundfile.info(files[which]).duration - needed))
             sound, _ = read(files[which], RATE, start=start, end=start + needed)
             clip = condition.distort(sound, rng).astype(np.float32)[: round(SECONDS * RATE)]
-            yield Clip(kind, soxr.resample(clip, RATE, ear.sample_rate), which, start)
+            yield Clip(kind, soxr.resample(clip, RATE, ear.sample_rate), files[which], start)
 
 
 def middle(sound: Sound) -> Sound:
@@ -120,8 +122,8 @@ def middle(sound: Sound) -> Sound:
 # --- the libraries ----------------------------------------------------------------------------------------------------
 
 
-def make_library(folder: Path, size: int, real: Sequence[Vectors], ear: PrintEar) -> Store:
-    """A library of about ``size`` prints, those of ``real`` recordings first."""
+def make_library(folder: Path, size: int, files: Sequence[Path], real: Sequence[Vectors], ear: PrintEar) -> Store:
+    """A library of about ``size`` prints, those of real recordings first; the others are links to some of ``files``."""
     store, rng, rows = Store(folder / "library"), np.random.default_rng(size), []
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -134,7 +136,10 @@ def make_library(folder: Path, size: int, real: Sequence[Vectors], ear: PrintEar
             end = start + ear.window / ear.sample_rate
             id, flat = f"{number:08}", pa.array(stored.astype(np.float16).ravel())
             columns = [pa.array([id] * len(stored)), start, end, pa.FixedSizeListArray.from_arrays(flat, ear.dim)]
-            rows.append({"path": id, "id": id, "duration": float(end[-1]), "tags": [], "tag_scores": []})
+            path = files[number] if number < len(real) else folder / f"{id}.wav"
+            if number >= len(real):
+                path.symlink_to(files[number % len(files)])
+            rows.append({"path": str(path), "id": id, "duration": float(end[-1]), "tags": [], "tag_scores": []})
             written += len(stored)
             yield pa.RecordBatch.from_arrays(columns, schema=ear_schema(ear))
 
@@ -214,12 +219,12 @@ def add_times(report: Report, what: str, times: Sequence[float | None], faster: 
 def find(identifier: Identifier, clip: Clip) -> Found:
     """The best match, the seconds it took, and whether all guises were tried."""
     asked: list[int] = []
-    aligned = identifier.aligned
-    identifier.aligned = lambda compared, bar: asked.append(len(compared)) or aligned(compared, bar)
+    candidates = identifier.candidates
+    identifier.candidates = lambda sound, guises, count: asked.append(count) or candidates(sound, guises, count)
     begun = time.perf_counter()
     matches = identifier.hear(clip.sound, limit=1)
     seconds = time.perf_counter() - begun
-    del identifier.aligned
+    del identifier.candidates
     return Found(matches[0] if matches else None, seconds, len(asked) > 1)
 
 
@@ -229,7 +234,7 @@ def place(match: Match) -> float:
 
 
 def is_there(match: Match | None, clip: Clip) -> bool:
-    return match is not None and match.path == f"{clip.recording:08}" and abs(place(match) - clip.start) < NEAR
+    return match is not None and match.path == str(clip.recording) and abs(place(match) - clip.start) < NEAR
 
 
 def is_same(one: Match | None, other: Match | None) -> bool:

@@ -113,6 +113,8 @@ class TextEar(Ear, Protocol):
 class PrintEar(Ear, Protocol):
     """An ear whose unit vectors (fingerprints; zeros for silence) tell which recording is played, and where in it."""
 
+    step: int  # samples between the frames of ``levels``
+
     def prints_of(
         self, waveform: Waveform, tempo: float = 1.0, pitch: int = 0, step: float = 0.5
     ) -> NDArray[np.float32]:
@@ -128,6 +130,16 @@ class PrintEar(Ear, Protocol):
 
     def commonness(self, prints: NDArray[np.float32]) -> NDArray[np.float32]:
         """How alike each of ``prints`` [k, dim] is to sounds of all sorts [k]: cosines; 2 for those of silence."""
+        ...
+
+    def levels(self, waveform: Waveform, tempo: float = 1.0, pitch: float = 0.0) -> NDArray[np.float32]:
+        """What prints are made of: the levels [frames, bands] of that recording, against those around.
+
+        Args:
+            waveform: mono [samples]; ``window`` of them at least.
+            tempo: how many times as fast it is played.
+            pitch: how many semitones higher it is played, to half a semitone.
+        """
         ...
 
 

@@ -30,7 +30,7 @@ class Command:
             print_json(matches)
         else:
             rows = (
-                [path(m.path), span(m.start, m.end), text(f"{m.speed:.3f}"), text(f"{m.pitch:+.0f}"), score(m.score)]
+                [path(m.path), span(m.start, m.end), text(f"{m.speed:.3f}"), text(f"{m.pitch:+.1f}"), score(m.score)]
                 for m in matches
             )
             table(["file", "when", "speed", "semitones", "score"], rows)

@@ -1,10 +1,11 @@
-"""Which recording a clip is from, and where in it: prints in order, along a line.
+"""Which recording a clip is from, and where in it: prints say where it may lie, the sound whether it does.
 
 A clip's prints (see ``auricle.types.PrintEar``) are compared with the stored ones: their cosine, less how common the
 two are (noise is like all noise). Where the clip was taken from a recording, print after print is alike along a
-diagonal of that table; the diagonals with most evidence, the sum over their best stretch, are found exactly. What was
-played faster, slower, higher or lower is compared as it was before: at speeds, tempi and pitches a semitone apart,
-unless the clip is found as it stands.
+diagonal of that table (``auricle.library.diagonals``). The places with most evidence are candidates: there, the
+recording is read and heard side by side with the clip (``auricle.library.beside``). What was played faster, slower,
+higher or lower is looked for as it was before, at speeds, tempi and pitches a semitone apart, unless the clip is found
+as it stands. Where a recording cannot be read, because its disk is elsewhere, the prints have to be evidence enough.
 
 The stored prints are kept in memory, and read again when their table changes. Up to half a million, all are compared;
 beyond, only those where the clip is likely to lie (``auricle.library.prints``).
@@ -12,15 +13,18 @@ beyond, only those where the clip is likely to lie (``auricle.library.prints``).
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auricle.audio import read
-from auricle.errors import LibraryError, QueryError
+from auricle.errors import AudioError, LibraryError, QueryError
+from auricle.library.beside import Clip, Span
+from auricle.library.diagonals import Stretch, evidence, inside, strongest
 from auricle.library.prints import Prints
 from auricle.library.search import Part
 from auricle.library.store import Store
@@ -30,16 +34,21 @@ EAR = "moco_fingerprint"  # the ear whose prints are stored by ``auricle index -
 CHANCE = -0.1  # cosine, less commonness, from which two prints speak for a match
 PIECE = 15.0  # seconds of a clip that are looked for at a time
 SURE = 0.7  # score from which a clip is as it was, and need not be tried as if played otherwise
-PEAKS = 64  # diagonals of a block that are looked at closely
+READ, READ_MORE = 320.0, 120.0  # seconds of recordings that are heard beside a piece as it was, and in other guises
+NEARBY = 16  # diagonals for each candidate, as many lie side by side
+LIKELY = 0.5  # of the most evidence; other candidates are heard only if none of these is sure
+SAME = 0.7  # of the greatest likeness; what is less alike is something similar
+PARTLY = 0.75  # of a clip; where its prints are alike in less, that part is also compared by itself
+READERS = 4  # recordings read at a time
 JOIN = 1.0  # seconds that a match may jump between two pieces
 LINE = 6  # prints from which the speed can be measured, not only chosen
 ALIKE = 0.3  # cosine from which a print says where it lies
 STIFF = 4.0  # square hops; a short stretch says little about the speed
 OFF_LINE = 1.0  # hops from the line at which a print is left out of the measurement
 
-# Evidence that clips reach by chance grows with their length and with the logarithm of the prints compared: FLOOR, and
-# of what a clip could give a share, SHARE at REFERENCE comparisons and GROWTH more for each factor of e. Set on
-# other music, speech and ambience so that few of them are named; benchmarks/identify.py measures how many.
+# For prints alone. Evidence that clips reach by chance grows with their length and with the logarithm of the prints
+# compared: FLOOR, and of what a clip could give a share, SHARE at REFERENCE comparisons and GROWTH more for each factor
+# of e. Set on other music, speech and ambience so that few of them are named.
 FLOOR, SHARE, GROWTH, REFERENCE = 1.1, 0.145, 0.06, 11_000
 # Some clips are more like everything than others. So a match must also stand out from what the clip reaches with other
 # recordings: the third best of all, as the second may be a copy. In a small library that says little, and counts as
@@ -61,7 +70,7 @@ class Match:
     end: float
     offset: float  # seconds into the clip at which the stretch begins
     speed: float  # how many times as fast the clip plays it
-    pitch: float  # how many semitones higher
+    pitch: float  # how many semitones higher, to half a semitone
     score: float  # 0 to 1: how much of the clip is alike, and how much alike
 
 
@@ -85,37 +94,56 @@ AS_IT_WAS = Guise(1.0, 0)
 GUISES = _guises()
 
 
-class Stretch(NamedTuple):
-    """Prints of a clip that are alike those of a recording, one after another."""
+class Candidate(NamedTuple):
+    """Where a clip may lie, by its prints."""
 
-    evidence: float
-    recording: int  # ordinal
-    at: int  # print of the recording beside the first
-    first: int  # of the prints compared
-    last: int
+    guise: Guise
+    phase: float  # hops
+    stretch: Stretch
+    score: float  # evidence, by what it were if all prints were the same
+    enough: bool  # the prints are evidence enough by themselves
+
+    @property
+    def place(self) -> tuple[int, float, float]:
+        """Recording (ordinal), and where in it: from, to."""
+        return self.stretch.recording, self.stretch.at, self.stretch.at + self.stretch.length
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """Where the moments of a clip are in a recording."""
 
-    recording: int
-    guise: Guise
+    recording: int  # ordinal
     offset: float  # seconds in the clip, of the first moment that is alike …
     start: float  # … and in the recording
     end: float  # seconds in the recording, of the last
     speed: float
-    evidence: float
-    most: float  # evidence if every print had been the same
+    pitch: float
+    alike: float  # seconds of the clip, each counted by how alike it is …
+    of: float  # … of the seconds that were looked for
 
-    def at(self, moment: float) -> float:
-        """The place in the recording of a ``moment`` of the clip, both in seconds."""
-        return self.start + (moment - self.offset) * self.speed
+    @property
+    def place(self) -> tuple[int, float, float]:
+        """Recording (ordinal), and where in it: from, to."""
+        return self.recording, self.start, self.end
 
     @property
     def until(self) -> float:
         """Where the match ends in the clip, seconds."""
         return self.offset + (self.end - self.start) / self.speed
+
+    @property
+    def score(self) -> float:
+        return min(1.0, self.alike / self.of)
+
+    @property
+    def likeness(self) -> float:
+        """Of the stretch alone."""
+        return self.alike / (self.until - self.offset)
+
+    def at(self, moment: float) -> float:
+        """The place in the recording of a ``moment`` of the clip, both in seconds."""
+        return self.start + (moment - self.offset) * self.speed
 
 
 class Identifier:
@@ -150,74 +178,144 @@ class Identifier:
         edges = np.linspace(0, len(sound), max(1, round(len(sound) / rate / PIECE)) + 1).astype(int)
         lines: list[Line] = []
         for start, end in pairwise(edges):
-            joined(lines, self.lines(sound[start:end], float(start / rate)))
-        return self.matches(sorted(lines, key=lambda line: -line.evidence / line.most)[:limit])
+            begins = float(start / rate)
+            lines = joined(lines, [replace(line, offset=line.offset + begins) for line in self.lines(sound[start:end])])
+        return self.matches(sorted(lines, key=lambda line: -line.score)[:limit])
 
-    def lines(self, sound: Waveform, begins: float = 0.0) -> list[Line]:
-        """What a piece of a clip, which ``begins`` some seconds into it, holds; most evidence first."""
-        plain = self.ear.prints_of(sound)
-        most = float(np.maximum(1 - self.ear.commonness(plain[::2]) - CHANCE, 0).sum())
-        found = self.aligned(phases(AS_IT_WAS, plain), self.bar(most))
-        if max((each.evidence for _, _, each in found), default=0.0) < SURE * most:
-            others = [each for guise in GUISES for each in phases(guise, self.ear.prints_of(sound, *guise))]
-            found += self.aligned(others, self.bar(most, len(GUISES)))
-        # The faster a clip plays, the more of the recording it holds, and the more prints there are to compare.
-        found = [(g, phase, each._replace(evidence=each.evidence / g.tempo)) for g, phase, each in found]
-        return [self.line(sound, begins, most, *each) for each in apart(found)]
+    def lines(self, sound: Waveform) -> list[Line]:
+        """What a piece of a clip holds."""
+        clip = Clip(self.ear, sound)
+        found = self.confirmed(clip, self.candidates(sound, [AS_IT_WAS], round(READ / clip.seconds)))
+        if not sure(found):
+            found += self.confirmed(clip, self.candidates(sound, GUISES, round(READ_MORE / clip.seconds)))
+        most = max((line.likeness for line in found), default=0.0)
+        return apart(line for line in found if line.likeness >= SAME * most)
 
-    def bar(self, most: float, tried: int = 1) -> float:
-        """Evidence that few clips reach by chance, of those that could give ``most`` and are ``tried`` in some ways."""
-        compared = max(len(self.prints), REFERENCE) * tried
-        return FLOOR + most * (SHARE + GROWTH * float(np.log(compared / REFERENCE)))
+    # --- by prints -------------------------------------------------------------------------------------------------
 
-    def aligned(
-        self, compared: Sequence[tuple[Guise, float, Vectors]], bar: float
-    ) -> list[tuple[Guise, float, Stretch]]:
-        """Stretches that stand out, of prints [n, dim] by their guise and phase (hops).
+    def candidates(self, sound: Waveform, guises: Sequence[Guise], count: int) -> list[Candidate]:
+        """The ``count`` places where prints of a piece, in some guises, are most alike the stored ones; best first."""
+        sequences = [each for guise in guises for each in phases(guise, self.ear.prints_of(sound, *guise))]
+        found, rival = self.aligned([prints for _, _, prints in sequences], count * NEARBY)
+        plain = self.ear.prints_of(sound)[::2]
+        most = float(np.maximum(1 - self.ear.commonness(plain) - CHANCE, 0).sum())
+        enough = self.enough(most, len(guises), rival)
+        candidates = []
+        for sequence, stretch in found:
+            guise, phase, _ = sequences[sequence]
+            # The faster a clip plays, the more of the recording it holds, and the more prints there are to compare.
+            score = stretch.evidence / (most * guise.tempo + 1e-6)
+            candidates.append(Candidate(guise, phase, stretch, score, stretch.evidence >= enough))
+        return apart(candidates)[:count]
 
-        The square of their evidence is at least ``STANDS_OUT`` times ``bar`` times the evidence of the rivals.
+    def aligned(self, sequences: Sequence[Vectors], count: int) -> tuple[list[tuple[int, Stretch]], float]:
+        """The stretches with most evidence, ``count`` diagonals of them, and how much the third best recording has.
+
+        Args:
+            sequences: prints of a clip [n, dim], in some guises and phases.
+            count: of diagonals.
+
+        Returns:
+            Ordinals of the sequences, with their stretches; evidence.
         """
-        compared = [each for each in compared if len(each[2])]
-        if not compared:
-            return []
-        stacked = np.concatenate([rows for _, _, rows in compared])
-        less = np.asarray(CHANCE + self.ear.commonness(stacked) / 2, np.float32)
-        bounds = np.cumsum([0, *(len(rows) for _, _, rows in compared)])
-        least = bar * float(np.sqrt(STANDS_OUT * UNLIKE))
-        found, reached = [], np.zeros(max(3, len(self.prints.ids)), np.float32)
-        for block in self.prints.worth(stacked, less, bounds):
-            likeness = self.prints.likeness(block.rows, stacked, less)
-            for (guise, phase, _), begin, end in zip(compared, bounds[:-1], bounds[1:], strict=True):
-                best = evidence(likeness[begin:end], block.first)
-                np.maximum.at(reached, block.recording, inside(best, block.first))
-                for each in stretches(likeness[begin:end], best, block.first, least):
-                    place = each._replace(
-                        recording=int(block.recording[each.recording]), at=each.at + int(block.at[each.recording])
-                    )
-                    found.append((guise, phase, place))
-        rival = max(float(np.partition(reached, -3)[-3]), UNLIKE * bar)
-        needed = float(np.sqrt(STANDS_OUT * bar * rival))
-        return [each for each in found if each[2].evidence >= needed]
+        if not sequences:
+            return [], 0.0
+        prints = np.concatenate(sequences)
+        bounds = np.cumsum([0, *map(len, sequences)])
+        less = np.asarray(CHANCE + self.ear.commonness(prints) / 2, np.float32)
+        found: list[tuple[int, Stretch]] = []
+        reached = np.zeros(max(3, len(self.prints.ids)), np.float32)
+        for block in self.prints.worth(prints, less, bounds):
+            likeness = np.split(self.prints.likeness(block.rows, prints, less), bounds[1:-1])
+            best = [evidence(rows, block.first) for rows in likeness]
+            for each in best:
+                np.maximum.at(reached, block.recording, inside(each, block.first))
+            for sequence, stretch in strongest(likeness, best, block.first, count):
+                recording, begins = block.recording[stretch.recording], block.at[stretch.recording]
+                found.append((sequence, stretch._replace(recording=int(recording), at=stretch.at + int(begins))))
+        return sorted(found, key=lambda each: -each[1].evidence)[:count], float(np.partition(reached, -3)[-3])
 
-    def line(self, sound: Waveform, begins: float, most: float, guise: Guise, phase: float, stretch: Stretch) -> Line:
-        """A stretch as a line, its place and speed measured between the prints."""
-        length = stretch.last - stretch.first
-        clip = self.ear.prints_of(sound, *guise)  # two a hop
+    def enough(self, most: float, tried: int, rival: float) -> float:
+        """Evidence that few clips reach by chance.
+
+        Args:
+            most: what the clip could give.
+            tried: the guises it was tried in.
+            rival: the evidence in the third best recording.
+        """
+        compared = max(len(self.prints), REFERENCE) * tried
+        bar = FLOOR + most * (SHARE + GROWTH * float(np.log(compared / REFERENCE)))
+        return float(np.sqrt(STANDS_OUT * bar * max(rival, UNLIKE * bar)))
+
+    # --- by sound --------------------------------------------------------------------------------------------------
+
+    def confirmed(self, clip: Clip, candidates: Sequence[Candidate]) -> list[Line]:
+        """The candidates that the recordings bear out."""
+        rows = self.store.rows_by("id", {self.prints.ids[each.stretch.recording] for each in candidates})
+
+        def line(candidate: Candidate) -> Line | None:
+            row = rows.get(self.prints.ids[candidate.stretch.recording])
+            return self.line(clip, candidate, row) if row else None  # without a row it was pruned since
+
+        found: list[Line] = []
+        likely = sum(each.score >= LIKELY * candidates[0].score for each in candidates)
+        with ThreadPoolExecutor(READERS) as readers:
+            for some in (candidates[:likely], candidates[likely:]):
+                if not sure(found):
+                    found += filter(None, readers.map(line, some))
+        return found
+
+    def line(self, clip: Clip, candidate: Candidate, row: dict[str, Any]) -> Line | None:
+        """A candidate as a line, if it is borne out; ``row`` is of its recording."""
+        try:
+            heard = clip.beside(row["path"], self.spans(clip, candidate, row["duration"]))
+        except AudioError:
+            return self.by_prints(clip, candidate) if candidate.enough else None
+        clear = [each for each in heard if each.clear]
+        if not clear:
+            return None
+        likeness, span = max(clear, key=lambda each: each.likeness * each.span.seconds**0.5)
+        return Line(
+            recording=candidate.stretch.recording,
+            offset=span.first,
+            start=span.start,
+            end=span.end,
+            speed=span.tempo,
+            pitch=span.pitch,
+            alike=likeness * span.seconds,
+            of=clip.seconds,
+        )
+
+    def spans(self, clip: Clip, candidate: Candidate, duration: float) -> list[Span]:
+        """What to compare: as much of the clip as the recording may hold; only a part, if prints speak for no more."""
+        (tempo, pitch), phase, stretch = candidate[:3]
+        offset, start = (stretch.first + phase) * self.hop / tempo, stretch.at * self.hop
+        first = max(0.0, offset - start / tempo)
+        last = min(clip.seconds, offset + (duration - start) / tempo)
+        whole = Span(first, last, start - (offset - first) * tempo, tempo, pitch)
+        until = min(last, offset + ((stretch.length - 1) * self.hop + self.window) / tempo)
+        part = Span(offset, until, start, tempo, pitch)
+        return [whole, part] if part.seconds < PARTLY * whole.seconds else [whole]
+
+    def by_prints(self, clip: Clip, candidate: Candidate) -> Line:
+        """A candidate as a line, its place and speed measured between the prints."""
+        guise, phase, stretch = candidate[:3]
+        prints = self.ear.prints_of(clip.sound, *guise)  # two a hop
         own = self.prints.of(stretch.recording)
+        length = stretch.length - 1
         x = np.arange(0, length + 0.5, 0.5)  # hops from the first print of the stretch
         rows = np.rint(2 * (stretch.first + phase + x)).astype(int)
-        x, rows = x[rows < len(clip)], rows[rows < len(clip)]
-        place, slope = measured(clip[rows], own, stretch.at, x)
-        speed = guise.tempo * slope
+        x, rows = x[rows < len(prints)], rows[rows < len(prints)]
+        place, slope = measured(prints[rows], own, stretch.at, x)
         return Line(
             recording=stretch.recording,
-            guise=guise,
-            offset=begins + (stretch.first + phase) * self.hop / guise.tempo,
+            offset=(stretch.first + phase) * self.hop / guise.tempo,
             start=max(0.0, place * self.hop),
             end=(place + slope * length) * self.hop + self.window,
-            speed=speed,
-            evidence=stretch.evidence,
-            most=most,
+            speed=guise.tempo * slope,
+            pitch=guise.pitch,
+            alike=candidate.score * clip.seconds,
+            of=clip.seconds,
         )
 
     def matches(self, lines: Sequence[Line]) -> list[Match]:
@@ -225,96 +323,52 @@ class Identifier:
         rows = self.store.rows_by("id", {self.prints.ids[line.recording] for line in lines})
         found = []
         for line in lines:
-            if row := rows.get(self.prints.ids[line.recording]):  # else it was pruned since
+            if row := rows.get(self.prints.ids[line.recording]):
                 match = Match(
                     path=row["path"],
                     start=round(line.start, 3),
                     end=round(min(line.end, row["duration"]), 3),
-                    offset=round(float(line.offset), 3),
+                    offset=round(line.offset, 3),
                     speed=round(line.speed, 4),
-                    pitch=float(line.guise.pitch),
-                    score=round(min(1.0, line.evidence / line.most), 4),
+                    pitch=float(line.pitch),
+                    score=round(line.score, 4),
                 )
                 found.append(match)
         return found
 
 
+def sure(lines: Iterable[Line]) -> bool:
+    """Whether one is so much alike that no other need be looked for."""
+    return any(line.score >= SURE for line in lines)
+
+
 def phases(guise: Guise, prints: Vectors) -> list[tuple[Guise, float, Vectors]]:
-    """Prints that are half a hop apart as two rows of prints a hop apart, by when they begin (hops)."""
-    return [(guise, phase / 2, prints[phase::2]) for phase in (0, 1)]
+    """Prints that are half a hop apart as rows of prints a hop apart, by when they begin (hops)."""
+    return [(guise, phase / 2, prints[phase::2]) for phase in (0, 1) if len(prints) > phase]
 
 
-def stretches(likeness: Vectors, best: Vectors, first: NDArray[np.int64], bar: float) -> list[Stretch]:
-    """Stretches along the diagonals of ``likeness`` [n, stored] with at least ``bar`` evidence; one for each diagonal.
+class Placed(Protocol):
+    @property
+    def score(self) -> float: ...
 
-    ``first`` holds the first row of each recording, and the end: no stretch leaves its recording. ``best`` is their
-    ``evidence``.
-    """
-    n, _ = likeness.shape
-    diagonals = np.flatnonzero(best >= bar)
-    if len(diagonals) > PEAKS:
-        diagonals = diagonals[np.argpartition(-best[diagonals], PEAKS)[:PEAKS]]
-    return [along(likeness, int(diagonal) - n + 1, first) for diagonal in diagonals]
+    @property
+    def place(self) -> tuple[int, float, float]: ...
 
 
-def evidence(likeness: Vectors, first: NDArray[np.int64]) -> Vectors:
-    """The most evidence of any stretch of each diagonal [n + stored - 1], that of the last print and row 0 first."""
-    n, stored = likeness.shape
-    run, best = np.zeros(n + stored - 1, np.float32), np.zeros(n + stored - 1, np.float32)
-    for i, row in enumerate(likeness):
-        here = run[n - 1 - i : n - 1 - i + stored]
-        here[first[:-1]] = 0  # what was gathered before belongs to another recording
-        np.maximum(here, 0, out=here)
-        here += row
-        reached = best[n - 1 - i : n - 1 - i + stored]
-        np.maximum(reached, here, out=reached)
-    return best
+Thing = TypeVar("Thing", bound=Placed)
 
 
-def inside(best: Vectors, first: NDArray[np.int64]) -> Vectors:
-    """The most evidence of the diagonals that lie within each recording [recordings]; 0 for those shorter than a clip.
+def apart(found: Iterable[Thing]) -> list[Thing]:
+    """The best first, without what covers mostly the same of a recording as a better one."""
+    kept: list[Thing] = []
+    for each in sorted(found, key=lambda each: -each.score):
+        recording, begin, end = each.place
 
-    Args:
-        best: of all diagonals (see ``evidence``).
-        first: first row of each recording, and the end.
-    """
-    prints = len(best) + 1 - int(first[-1])
-    begin, end = first[:-1] + prints - 1, first[1:]
-    longer, most = begin < end, np.zeros(len(begin), np.float32)
-    if longer.any():
-        edges = np.stack([begin[longer], end[longer]], axis=1).ravel()
-        most[longer] = np.maximum.reduceat(np.append(best, 0), edges)[::2]
-    return most
+        def shared(other: Thing, recording: int = recording, begin: float = begin, end: float = end) -> float:
+            where, first, last = other.place
+            return 0.0 if where != recording else (min(end, last) - max(begin, first)) / min(end - begin, last - first)
 
-
-def along(likeness: Vectors, diagonal: int, first: NDArray[np.int64]) -> Stretch:
-    """The stretch with most evidence among the places ``(i, diagonal + i)``."""
-    n, stored = likeness.shape
-    begins = set(first.tolist())
-    best, run, begin = Stretch(0.0, 0, 0, 0, 0), 0.0, 0
-    for i in range(max(0, -diagonal), min(n, stored - diagonal)):
-        if run <= 0 or diagonal + i in begins:
-            run, begin = 0.0, i
-        run += float(likeness[i, diagonal + i])
-        if run > best.evidence:
-            recording = int(np.searchsorted(first, diagonal + begin, side="right")) - 1
-            best = Stretch(run, recording, diagonal + begin - int(first[recording]), begin, i)
-    return best
-
-
-def apart(found: Iterable[tuple[Guise, float, Stretch]]) -> list[tuple[Guise, float, Stretch]]:
-    """Those with most evidence first, without what covers mostly the same of a recording as a better one."""
-    kept: list[tuple[Guise, float, Stretch]] = []
-    for each in sorted(found, key=lambda each: -each[2].evidence):
-        stretch = each[2]
-        length = stretch.last - stretch.first + 1
-
-        def shared(other: Stretch, stretch: Stretch = stretch, length: int = length) -> float:
-            size = other.last - other.first + 1
-            both = min(stretch.at + length, other.at + size) - max(stretch.at, other.at)
-            return both / min(length, size)
-
-        if all(other.recording != stretch.recording or shared(other) < 0.5 for _, _, other in kept):
+        if all(shared(other) < 0.5 for other in kept):
             kept.append(each)
     return kept
 
@@ -346,16 +400,21 @@ def measured(clip: Vectors, own: Vectors, at: int, x: NDArray[np.float64]) -> tu
     return place, slope
 
 
-def joined(lines: list[Line], more: Iterable[Line]) -> None:
-    """Adds the lines of the next piece of a clip to ``lines``; what goes on along an earlier one makes it longer."""
+def joined(lines: Sequence[Line], more: Iterable[Line]) -> list[Line]:
+    """Lines, and those of the next piece of a clip; what goes on along an earlier one makes that longer."""
+    all_lines = list(lines)
     for line in more:
-        for earlier in lines:
+        for number, earlier in enumerate(all_lines):
             drift = abs(earlier.at(line.offset) - line.start)
-            if earlier.recording == line.recording and earlier.guise == line.guise and drift < JOIN:
-                speed = (line.at(line.until) - earlier.start) / (line.until - earlier.offset)
-                earlier.end, earlier.speed = line.end, speed
-                earlier.evidence += line.evidence
-                earlier.most += line.most
+            if earlier.recording == line.recording and abs(earlier.pitch - line.pitch) < 1 and drift < JOIN:
+                all_lines[number] = replace(
+                    earlier,
+                    end=line.end,
+                    speed=(line.end - earlier.start) / (line.until - earlier.offset),
+                    alike=earlier.alike + line.alike,
+                    of=earlier.of + line.of,
+                )
                 break
         else:
-            lines.append(line)
+            all_lines.append(line)
+    return all_lines

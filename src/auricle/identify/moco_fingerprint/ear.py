@@ -26,6 +26,7 @@ class PrintEar:
     classes: tuple[str, ...] = ()
     sample_rate, window, dim = front_end.RATE, front_end.WINDOW, DIM
     hop = front_end.STEP * front_end.HOP
+    step = front_end.HOP
 
     def __init__(self, name: str, graph: str | PathLike[str], cohort: str | PathLike[str]):
         self.name, self._graph, self._cohort_file = name, graph, cohort
@@ -61,6 +62,13 @@ class PrintEar:
         """How alike each of ``prints`` [k, 64] is to its nearest among sounds of all sorts [k]; 2 for silence."""
         likeness = np.partition(prints @ self._cohort.T, -NEAREST, axis=1)[:, -NEAREST:].mean(axis=1)
         return np.where(prints.any(axis=1), likeness, 2.0).astype(np.float32)
+
+    def levels(self, waveform: Waveform, tempo: float = 1.0, pitch: float = 0.0) -> NDArray[np.float32]:
+        """Levels [frames, 96], dB, against those around, of what gives ``waveform`` when it is played otherwise.
+
+        Frames are ``step`` samples of the recording apart; see ``prints_of``.
+        """
+        return front_end.levels(waveform, tempo, pitch)
 
     @cached_property
     def _cohort(self) -> NDArray[np.float32]:

@@ -27,6 +27,8 @@ SEMITONE = 2  # bands
 TOP = 3900.0  # Hz, middle of the highest band
 WINDOW = FFT + (FRAMES - 1) * HOP  # samples: 2.1 s
 SILENT = 1e-9  # power of a band, with samples in [-1, 1]
+FAINT = 0.1  # of the mean power, below which levels do not tell
+AROUND = 33  # frames, about 1 s, against whose mean levels are told
 STEP = 16  # frames between windows: 0.5 s
 
 
@@ -73,3 +75,18 @@ def played(waveform: Waveform, tempo: float, pitch: int, step: int = STEP) -> ND
     if len(waveform) < needed:
         return np.zeros((0, BANDS, FRAMES), np.float32)
     return windows(power(waveform, hop), step, SEMITONE * pitch)
+
+
+def levels(waveform: Waveform, tempo: float, pitch: float) -> NDArray[np.float32]:
+    """Levels [frames, 96], dB, of what was played otherwise to give this sound (see ``played``): what they change by.
+
+    Each is less the mean of its frame and of its band about it, so that loudness and equalisers make no difference.
+    What is much fainter than the mean of all counts as equally faint.
+    """
+    low = MARGIN + round(SEMITONE * pitch)
+    heard = power(waveform, HOP / tempo)[:, low : low + BANDS]
+    level = 10 * np.log10(heard + FAINT * heard.mean() + SILENT * FAINT)
+    level -= level.mean(axis=1, keepdims=True)
+    padded = np.pad(level, ((AROUND // 2 + 1, AROUND // 2), (0, 0)), mode="edge")
+    sums = np.cumsum(padded, axis=0, dtype=np.float64)
+    return level - ((sums[AROUND:] - sums[:-AROUND]) / AROUND).astype(np.float32)

@@ -1,0 +1,99 @@
+"""Where the prints of a clip and those of recordings are alike in order: stretches along the diagonals of a table.
+
+``likeness`` [n, stored] says how much print i of the clip and stored print j speak for one another; a clip that begins
+at stored print b is the diagonal of the places (i, b + i). The evidence of a stretch is the sum along it, and the best
+stretch of each diagonal is found exactly. Stored prints are those of recordings one after another: ``first`` holds the
+first of each, and the end, and no stretch leaves its recording.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+
+
+class Stretch(NamedTuple):
+    """Prints of a clip that are alike those of a recording, one after another."""
+
+    evidence: float
+    recording: int  # ordinal
+    at: int  # print of the recording beside the first
+    first: int  # of the prints compared
+    last: int
+
+    @property
+    def length(self) -> int:
+        """Prints."""
+        return self.last - self.first + 1
+
+
+def evidence(likeness: Vectors, first: NDArray[np.int64]) -> Vectors:
+    """The most evidence of any stretch of each diagonal [n + stored - 1], that of the last print and row 0 first."""
+    n, stored = likeness.shape
+    run, best = np.zeros(n + stored - 1, np.float32), np.zeros(n + stored - 1, np.float32)
+    for i, row in enumerate(likeness):
+        here = run[n - 1 - i : n - 1 - i + stored]
+        here[first[:-1]] = 0  # what was gathered before belongs to another recording
+        np.maximum(here, 0, out=here)
+        here += row
+        reached = best[n - 1 - i : n - 1 - i + stored]
+        np.maximum(reached, here, out=reached)
+    return best
+
+
+def inside(best: Vectors, first: NDArray[np.int64]) -> Vectors:
+    """The most evidence of the diagonals that lie within each recording [recordings]; 0 for those shorter than a clip.
+
+    Args:
+        best: of all diagonals (see ``evidence``).
+        first: first row of each recording, and the end.
+    """
+    prints = len(best) + 1 - int(first[-1])
+    begin, end = first[:-1] + prints - 1, first[1:]
+    longer, most = begin < end, np.zeros(len(begin), np.float32)
+    if longer.any():
+        edges = np.stack([begin[longer], end[longer]], axis=1).ravel()
+        most[longer] = np.maximum.reduceat(np.append(best, 0), edges)[::2]
+    return most
+
+
+def strongest(
+    likeness: Sequence[Vectors], best: Sequence[Vectors], first: NDArray[np.int64], count: int
+) -> list[tuple[int, Stretch]]:
+    """The best stretch of each of the ``count`` diagonals with most evidence in some tables.
+
+    Args:
+        likeness: the tables.
+        best: the ``evidence`` of each.
+        first: first row of each recording, and the end.
+        count: most stretches.
+
+    Returns:
+        Ordinal of the table, and the stretch.
+    """
+    bounds = np.cumsum([0, *map(len, best)])
+    every = np.concatenate(best)
+    diagonals = np.argpartition(-every, count)[:count] if len(every) > count else np.arange(len(every))
+    found = []
+    for diagonal in diagonals[every[diagonals] > 0]:
+        table = int(np.searchsorted(bounds, diagonal, side="right")) - 1
+        found.append((table, _along(likeness[table], int(diagonal - bounds[table]) - len(likeness[table]) + 1, first)))
+    return found
+
+
+def _along(likeness: Vectors, diagonal: int, first: NDArray[np.int64]) -> Stretch:
+    """The stretch with most evidence among the places ``(i, diagonal + i)``."""
+    n, stored = likeness.shape
+    begins = set(first.tolist())
+    best, run, begin = Stretch(0.0, 0, 0, 0, 0), 0.0, 0
+    for i in range(max(0, -diagonal), min(n, stored - diagonal)):
+        if run <= 0 or diagonal + i in begins:
+            run, begin = 0.0, i
+        run += float(likeness[i, diagonal + i])
+        if run > best.evidence:
+            recording = int(np.searchsorted(first, diagonal + begin, side="right")) - 1
+            best = Stretch(run, recording, diagonal + begin - int(first[recording]), begin, i)
+    return best
