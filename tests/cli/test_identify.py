@@ -41,7 +41,7 @@ def test_it_says_which_recording_and_where(run, prints):
     assert float(start) == pytest.approx(3, abs=0.3)
     assert float(end) == pytest.approx(9, abs=0.7)
     assert float(speed) == pytest.approx(1, abs=0.02)
-    assert semitones == "+0"
+    assert semitones == "+0.0"
     assert float(score) > 0.5
 
 

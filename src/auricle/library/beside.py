@@ -24,8 +24,9 @@ DRIFTS = tuple(2 ** (step / 24) for step in range(-4, 5))  # what the tempo may 
 SHIFTS = (-0.5, 0.0, 0.5)  # … and semitones that the pitch may be off
 FINER = (0.015, 0.0075, 0.00375)  # by how much the tempo is then changed
 SHORTEST = 1.0  # seconds of a recording that can be compared
-# Likeness that is hardly ever reached by chance: at least, and times the root of the seconds compared.
-LEAST, CHANCE = 0.2, 0.65
+# Likeness that is hardly ever reached by chance: at least, and times the root of the seconds compared (see
+# benchmarks/identify_chance.py).
+LEAST, CHANCE = 0.36, 0.95
 HOPE = 0.5  # of that, from which a finer tempo may help
 
 Levels = NDArray[np.float32]

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auricle.audio import read
-from auricle.errors import AudioError, LibraryError, QueryError
+from auricle.errors import AuricleError, LibraryError, QueryError
 from auricle.library.beside import Clip, Span
 from auricle.library.diagonals import Stretch, evidence, inside, strongest
 from auricle.library.prints import Prints
@@ -269,7 +269,7 @@ class Identifier:
         """A candidate as a line, if it is borne out; ``row`` is of its recording."""
         try:
             heard = clip.beside(row["path"], self.spans(clip, candidate, row["duration"]))
-        except AudioError:
+        except AuricleError:  # it is not there, or its format needs an extra
             return self.by_prints(clip, candidate) if candidate.enough else None
         clear = [each for each in heard if each.clear]
         if not clear:
