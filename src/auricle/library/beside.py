@@ -71,7 +71,7 @@ class Beside(NamedTuple):
     @property
     def clarity(self) -> float:
         """Likeness, by what is hardly ever reached by chance."""
-        return self.likeness / max(LEAST, CHANCE / self.span.seconds**0.5)
+        return self.likeness / max(LEAST, CHANCE / max(self.span.seconds, SHORTEST) ** 0.5)
 
 
 class Clip:
