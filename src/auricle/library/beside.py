@@ -23,6 +23,7 @@ SLACK = 0.6  # seconds by which a place may be off
 DRIFTS = tuple(2 ** (step / 24) for step in range(-4, 5))  # what the tempo may be off: prints hardly hear it …
 SHIFTS = (-0.5, 0.0, 0.5)  # … and semitones that the pitch may be off
 FINER = (0.015, 0.0075, 0.00375)  # by how much the tempo is then changed
+GAIN = 0.01  # of likeness, for which it is: without, the tempo makes up for a place between two frames
 SHORTEST = 1.0  # seconds of a recording that can be compared
 # Likeness that is hardly ever reached by chance: at least, and times the root of the seconds compared (see
 # benchmarks/identify_chance.py).
@@ -115,7 +116,8 @@ class Clip:
         best = max(tried(span.tempo * drift, span.pitch + shift) for drift, shift in product(DRIFTS, SHIFTS))
         for finer in FINER if best.clarity > HOPE else ():
             tempo, pitch = best.span.tempo, best.span.pitch
-            best = max(best, tried(tempo * (1 - finer), pitch), tried(tempo * (1 + finer), pitch))
+            other = max(tried(tempo * (1 - finer), pitch), tried(tempo * (1 + finer), pitch))
+            best = other if other.likeness > best.likeness + GAIN else best
         return best
 
 
