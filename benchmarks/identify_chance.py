@@ -3,9 +3,9 @@
     python benchmarks/identify_chance.py [--json FILE] [--quick]
 
 Music of games that auricle's prints were trained on is indexed; none of it is in ``identify.py``, whose music had no
-part in this. Excerpts are distorted as there, and held beside all candidates that their prints suggest
+part in this. Excerpts are distorted as there, and held beside all candidates that their sketches and prints suggest
 (``auricle.library.beside``). The bar is likeness that is hardly ever reached by chance: what other recordings reach of
-it, and what the right place reaches, when the prints suggest it at all. (Olivier Militon's pieces for Warmux are left
+it, and what the right place reaches, when it is suggested at all. (Olivier Militon's pieces for Warmux are left
 out, for some are in others.)
 """
 
@@ -26,7 +26,7 @@ from _common import Report, arguments, index
 from auricle.audio import read
 from auricle.library import Library
 from auricle.library.beside import Beside, Clip
-from auricle.library.identify import AS_IT_WAS, EAR, GUISES, READ, READ_MORE, READERS, Candidate
+from auricle.library.identify import AS_IT_WAS, EAR, GUISES, READ, READERS, Candidate
 from identify import CONDITIONS, NEAR, RATE, corpus
 
 MUSIC = {
@@ -91,14 +91,16 @@ def reached(library: Library, sound: np.ndarray, file: Path, start: float) -> tu
     rows = library.store.rows_by("id", identifier.prints.ids)
 
     def heard(candidate: Candidate) -> list[tuple[str, Beside]]:
-        row = rows[identifier.prints.ids[candidate.stretch.recording]]
+        row = rows[identifier.prints.ids[candidate.recording]]
         spans = identifier.spans(clip, candidate, row["duration"])
         return [(row["path"], each) for each in clip.beside(row["path"], spans)]
 
     there, elsewhere = [], [0.0]
+    count = round(READ / clip.seconds)
+    suggested = [identifier.sketched(sound, count)]
+    suggested += [identifier.printed(sound, guises, count) for guises in ([AS_IT_WAS], GUISES)]
     with ThreadPoolExecutor(READERS) as readers:
-        for guises, seconds in (([AS_IT_WAS], READ), (GUISES, READ_MORE)):
-            candidates = identifier.candidates(sound, guises, round(seconds / clip.seconds))
+        for candidates in suggested:
             for path, each in chain.from_iterable(readers.map(heard, candidates)):
                 if path != str(file):
                     elsewhere.append(each.clarity)

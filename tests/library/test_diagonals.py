@@ -41,6 +41,13 @@ def test_the_stretch_is_the_one_with_most_evidence(seed, n, lengths):
         assert best.max() == pytest.approx(total, rel=1e-4)
 
 
+def test_small_integers_do_not_overflow():
+    likeness = np.full((40, 50), 28, np.int8)
+    best = diagonals.evidence(likeness, np.array([0, 50]))
+    assert best.max() == 40 * 28
+    assert diagonals.strongest([likeness], [best], np.array([0, 50]), 1)[0][1].evidence == 40 * 28
+
+
 @given(st.integers(0, 2**32), st.integers(1, 6), st.lists(st.integers(1, 9), min_size=1, max_size=4))
 def test_diagonals_within_a_recording_are_told_from_those_that_leave_it(seed, n, lengths):
     first = np.cumsum([0, *lengths])

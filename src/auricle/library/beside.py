@@ -22,13 +22,15 @@ from auricle.types import PrintEar, Waveform
 SLACK = 0.6  # seconds by which a place may be off
 DRIFTS = tuple(2 ** (step / 24) for step in range(-4, 5))  # what the tempo may be off: prints hardly hear it …
 SHIFTS = (-0.5, 0.0, 0.5)  # … and semitones that the pitch may be off
-FINER = (0.015, 0.0075, 0.00375)  # by how much the tempo is then changed
-GAIN = 0.01  # of likeness, for which it is: without, the tempo makes up for a place between two frames
+# What is then changed, by a share of the tempo or by semitones of the pitch, for what gain of likeness: for any, the
+# tempo would make up for a place between two frames.
+FINER = ((0.0, 0.5), (0.015, 0.0), (0.0075, 0.0), (0.00375, 0.0))
+GAIN = 0.01
 SHORTEST = 1.0  # seconds of a recording that can be compared
 # Likeness that is hardly ever reached by chance: at least, and times the root of the seconds compared (see
 # benchmarks/identify_chance.py).
 LEAST, CHANCE = 0.36, 0.95
-HOPE = 0.5  # of that, from which a finer tempo may help
+HOPE = 0.5  # of that, from which finer changes may help
 
 Levels = NDArray[np.float32]
 
@@ -114,9 +116,9 @@ class Clip:
             return Beside(float(alike[at]), span._replace(start=begin + at * self.frame, tempo=tempo, pitch=pitch))
 
         best = max(tried(span.tempo * drift, span.pitch + shift) for drift, shift in product(DRIFTS, SHIFTS))
-        for finer in FINER if best.clarity > HOPE else ():
+        for finer, shift in FINER if best.clarity > HOPE else ():
             tempo, pitch = best.span.tempo, best.span.pitch
-            other = max(tried(tempo * (1 - finer), pitch), tried(tempo * (1 + finer), pitch))
+            other = max(tried(tempo * (1 + sign * finer), pitch + sign * shift) for sign in (-1, 1))
             best = other if other.likeness > best.likeness + GAIN else best
         return best
 

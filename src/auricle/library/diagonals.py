@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Vectors = NDArray[np.float32]
+Table = NDArray[np.float32 | np.int16 | np.int8]
 
 
 class Stretch(NamedTuple):
@@ -30,10 +30,10 @@ class Stretch(NamedTuple):
         return self.last - self.first + 1
 
 
-def evidence(likeness: Vectors, first: NDArray[np.int64]) -> Vectors:
+def evidence(likeness: Table, first: NDArray[np.int64]) -> Table:
     """The most evidence of any stretch of each diagonal [n + stored - 1], that of the last print and row 0 first."""
     n, stored = likeness.shape
-    run, best = np.zeros(n + stored - 1, np.float32), np.zeros(n + stored - 1, np.float32)
+    run, best = np.zeros((2, n + stored - 1), np.result_type(likeness, np.int16))
     for i, row in enumerate(likeness):
         here = run[n - 1 - i : n - 1 - i + stored]
         here[first[:-1]] = 0  # what was gathered before belongs to another recording
@@ -44,7 +44,7 @@ def evidence(likeness: Vectors, first: NDArray[np.int64]) -> Vectors:
     return best
 
 
-def inside(best: Vectors, first: NDArray[np.int64]) -> Vectors:
+def inside(best: Table, first: NDArray[np.int64]) -> NDArray[np.float32]:
     """The most evidence of the diagonals that lie within each recording [recordings]; 0 for those shorter than a clip.
 
     Args:
@@ -61,7 +61,7 @@ def inside(best: Vectors, first: NDArray[np.int64]) -> Vectors:
 
 
 def strongest(
-    likeness: Sequence[Vectors], best: Sequence[Vectors], first: NDArray[np.int64], count: int
+    likeness: Sequence[Table], best: Sequence[Table], first: NDArray[np.int64], count: int
 ) -> list[tuple[int, Stretch]]:
     """The best stretch of each of the ``count`` diagonals with most evidence in some tables.
 
@@ -84,7 +84,7 @@ def strongest(
     return found
 
 
-def _along(likeness: Vectors, diagonal: int, first: NDArray[np.int64]) -> Stretch:
+def _along(likeness: Table, diagonal: int, first: NDArray[np.int64]) -> Stretch:
     """The stretch with most evidence among the places ``(i, diagonal + i)``."""
     n, stored = likeness.shape
     begins = set(first.tolist())

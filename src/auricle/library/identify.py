@@ -1,11 +1,12 @@
-"""Which recording a clip is from, and where in it: prints say where it may lie, the sound whether it does.
+"""Which recording a clip is from, and where in it: sketches and prints say where it may lie, the sound whether it does.
 
-A clip's prints (see ``auricle.types.PrintEar``) are compared with the stored ones: their cosine, less how common the
-two are (noise is like all noise). Where the clip was taken from a recording, print after print is alike along a
-diagonal of that table (``auricle.library.diagonals``). The places with most evidence are candidates: there, the
-recording is read and heard side by side with the clip (``auricle.library.beside``). What was played faster, slower,
-higher or lower is looked for as it was before, at speeds, tempi and pitches a semitone apart, unless the clip is found
-as it stands. Where a recording cannot be read, because its disk is elsewhere, the prints have to be evidence enough.
+A clip's sketch (see ``auricle.types.PrintEar``) is compared with the stored ones: how many bits are the same. If that
+does not find it, its prints are: their cosine, less how common the two are (noise is like all noise). Where the clip
+was taken from a recording, one after another is alike along a diagonal of that table (``auricle.library.diagonals``).
+The places with most evidence are candidates: there, the recording is read and heard side by side with the clip
+(``auricle.library.beside``). What was played faster, slower, higher or lower has other sketches; its prints are compared
+as it was before, at speeds, tempi and pitches a semitone apart. Where a recording cannot be read, because its disk is
+elsewhere, the prints have to be evidence enough.
 
 The stored prints are kept in memory, and read again when their table changes. Up to half a million, all are compared;
 beyond, only those where the clip is likely to lie (``auricle.library.prints``).
@@ -33,8 +34,10 @@ from auricle.types import Ear, PrintEar, Waveform
 EAR = "moco_fingerprint"  # the ear whose prints are stored by ``auricle index --prints``
 CHANCE = -0.1  # cosine, less commonness, from which two prints speak for a match
 PIECE = 15.0  # seconds of a clip that are looked for at a time
-SURE = 0.7  # score from which a clip is as it was, and need not be tried as if played otherwise
-READ, READ_MORE = 320.0, 120.0  # seconds of recordings that are heard beside a piece as it was, and in other guises
+SURE = 0.6  # score from which a clip need not be looked for otherwise
+READ = 120.0  # seconds of recordings that are heard beside a piece, for each way of looking for it
+LATER = (0.0, 0.5)  # words from the beginning of a clip, from which it is sketched
+SAME_BITS = 18  # of the 32 of a word, from which two speak for a match
 NEARBY = 16  # diagonals for each candidate, as many lie side by side
 LIKELY = 0.5  # of the most evidence; other candidates are heard only if none of these is sure
 SAME = 0.7  # of the greatest likeness; what is less alike is something similar
@@ -95,18 +98,20 @@ GUISES = _guises()
 
 
 class Candidate(NamedTuple):
-    """Where a clip may lie, by its prints."""
+    """Where a clip may lie."""
 
+    recording: int  # ordinal
     guise: Guise
-    phase: float  # hops
-    stretch: Stretch
-    score: float  # evidence, by what it were if all prints were the same
-    enough: bool  # the prints are evidence enough by themselves
+    offset: float  # seconds into the clip, of the first moment that is alike …
+    start: float  # … and into the recording
+    end: float  # seconds into the recording, of the last
+    score: float  # evidence, by what it were if all were the same
+    enough: bool  # it is evidence enough by itself
 
     @property
     def place(self) -> tuple[int, float, float]:
         """Recording (ordinal), and where in it: from, to."""
-        return self.stretch.recording, self.stretch.at, self.stretch.at + self.stretch.length
+        return self.recording, self.start, self.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,15 +190,43 @@ class Identifier:
     def lines(self, sound: Waveform) -> list[Line]:
         """What a piece of a clip holds."""
         clip = Clip(self.ear, sound)
-        found = self.confirmed(clip, self.candidates(sound, [AS_IT_WAS], round(READ / clip.seconds)))
-        if not sure(found):
-            found += self.confirmed(clip, self.candidates(sound, GUISES, round(READ_MORE / clip.seconds)))
+        count = round(READ / clip.seconds)
+        found = self.confirmed(clip, self.sketched(sound, count))
+        for guises in ([AS_IT_WAS], GUISES):
+            if not sure(found):
+                found += self.confirmed(clip, self.printed(sound, guises, count))
         most = max((line.likeness for line in found), default=0.0)
         return apart(line for line in found if line.likeness >= SAME * most)
 
+    # --- by sketches -----------------------------------------------------------------------------------------------
+
+    def sketched(self, sound: Waveform, count: int) -> list[Candidate]:
+        """The ``count`` places whose sketches are most alike that of a piece, best first."""
+        sequences = [self.ear.sketch_of(sound, later) for later in LATER]
+        found: list[tuple[int, Stretch]] = []
+        for block in self.prints.blocks():
+            words, first = self.prints.sketches[block.rows].ravel(), block.first * self.ear.words
+            alike = [same_bits(sequence, words) for sequence in sequences]
+            best = [evidence(rows, first) for rows in alike]
+            for sequence, stretch in strongest(alike, best, first, count * NEARBY):
+                found.append((sequence, stretch._replace(recording=int(block.recording[stretch.recording]))))
+        word, ahead = self.hop / self.ear.words, self.ear.ahead / self.ear.sample_rate
+        return apart(
+            Candidate(
+                recording=stretch.recording,
+                guise=AS_IT_WAS,
+                offset=(stretch.first + LATER[sequence]) * word,
+                start=stretch.at * word + ahead,
+                end=(stretch.at + stretch.length) * word + ahead,
+                score=stretch.evidence / (len(sequences[sequence]) * 2 * (32 - SAME_BITS)),
+                enough=False,
+            )
+            for sequence, stretch in found
+        )[:count]
+
     # --- by prints -------------------------------------------------------------------------------------------------
 
-    def candidates(self, sound: Waveform, guises: Sequence[Guise], count: int) -> list[Candidate]:
+    def printed(self, sound: Waveform, guises: Sequence[Guise], count: int) -> list[Candidate]:
         """The ``count`` places where prints of a piece, in some guises, are most alike the stored ones; best first."""
         sequences = [each for guise in guises for each in phases(guise, self.ear.prints_of(sound, *guise))]
         found, rival = self.aligned([prints for _, _, prints in sequences], count * NEARBY)
@@ -203,9 +236,17 @@ class Identifier:
         candidates = []
         for sequence, stretch in found:
             guise, phase, _ = sequences[sequence]
-            # The faster a clip plays, the more of the recording it holds, and the more prints there are to compare.
-            score = stretch.evidence / (most * guise.tempo + 1e-6)
-            candidates.append(Candidate(guise, phase, stretch, score, stretch.evidence >= enough))
+            candidate = Candidate(
+                recording=stretch.recording,
+                guise=guise,
+                offset=(stretch.first + phase) * self.hop / guise.tempo,
+                start=stretch.at * self.hop,
+                end=(stretch.at + stretch.length - 1) * self.hop + self.window,
+                # The faster a clip plays, the more of the recording it holds, and the more prints there are to compare.
+                score=stretch.evidence / (most * guise.tempo + 1e-6),
+                enough=stretch.evidence >= enough,
+            )
+            candidates.append(candidate)
         return apart(candidates)[:count]
 
     def aligned(self, sequences: Sequence[Vectors], count: int) -> tuple[list[tuple[int, Stretch]], float]:
@@ -251,10 +292,10 @@ class Identifier:
 
     def confirmed(self, clip: Clip, candidates: Sequence[Candidate]) -> list[Line]:
         """The candidates that the recordings bear out."""
-        rows = self.store.rows_by("id", {self.prints.ids[each.stretch.recording] for each in candidates})
+        rows = self.store.rows_by("id", {self.prints.ids[each.recording] for each in candidates})
 
         def line(candidate: Candidate) -> Line | None:
-            row = rows.get(self.prints.ids[candidate.stretch.recording])
+            row = rows.get(self.prints.ids[candidate.recording])
             return self.line(clip, candidate, row) if row else None  # without a row it was pruned since
 
         found: list[Line] = []
@@ -276,7 +317,7 @@ class Identifier:
             return None
         likeness, span = max(clear, key=lambda each: each.likeness * each.span.seconds**0.5)
         return Line(
-            recording=candidate.stretch.recording,
+            recording=candidate.recording,
             offset=span.first,
             start=span.start,
             end=span.end,
@@ -287,29 +328,27 @@ class Identifier:
         )
 
     def spans(self, clip: Clip, candidate: Candidate, duration: float) -> list[Span]:
-        """What to compare: as much of the clip as the recording may hold; only a part, if prints speak for no more."""
-        (tempo, pitch), phase, stretch = candidate[:3]
-        offset, start = (stretch.first + phase) * self.hop / tempo, stretch.at * self.hop
+        """What to compare: as much of the clip as the recording may hold; only a part, if only that is alike."""
+        _, (tempo, pitch), offset, start, end, *_ = candidate
         first = max(0.0, offset - start / tempo)
         last = min(clip.seconds, offset + (duration - start) / tempo)
         whole = Span(first, last, start - (offset - first) * tempo, tempo, pitch)
-        until = min(last, offset + ((stretch.length - 1) * self.hop + self.window) / tempo)
-        part = Span(offset, until, start, tempo, pitch)
+        part = Span(offset, min(last, offset + (end - start) / tempo), start, tempo, pitch)
         return [whole, part] if part.seconds < PARTLY * whole.seconds else [whole]
 
     def by_prints(self, clip: Clip, candidate: Candidate) -> Line:
         """A candidate as a line, its place and speed measured between the prints."""
-        guise, phase, stretch = candidate[:3]
+        guise = candidate.guise
         prints = self.ear.prints_of(clip.sound, *guise)  # two a hop
-        own = self.prints.of(stretch.recording)
-        length = stretch.length - 1
-        x = np.arange(0, length + 0.5, 0.5)  # hops from the first print of the stretch
-        rows = np.rint(2 * (stretch.first + phase + x)).astype(int)
+        own = self.prints.of(candidate.recording)
+        length = (candidate.end - candidate.start - self.window) / self.hop
+        x = np.arange(0, length + 0.25, 0.5)  # hops from the first print that is alike
+        rows = np.rint(2 * (candidate.offset * guise.tempo / self.hop + x)).astype(int)
         x, rows = x[rows < len(prints)], rows[rows < len(prints)]
-        place, slope = measured(prints[rows], own, stretch.at, x)
+        place, slope = measured(prints[rows], own, round(candidate.start / self.hop), x)
         return Line(
-            recording=stretch.recording,
-            offset=(stretch.first + phase) * self.hop / guise.tempo,
+            recording=candidate.recording,
+            offset=candidate.offset,
             start=max(0.0, place * self.hop),
             end=(place + slope * length) * self.hop + self.window,
             speed=guise.tempo * slope,
@@ -335,6 +374,18 @@ class Identifier:
                 )
                 found.append(match)
         return found
+
+
+def same_bits(clip: NDArray[np.uint32], stored: NDArray[np.uint32]) -> NDArray[np.int8]:
+    """How many bits of words of a clip [n] and stored ones [m] are the same, less those that are not, and a bias [n, m].
+
+    Words of silence say nothing.
+    """
+    alike = np.zeros((len(clip), len(stored)), np.int8)
+    for row, word in zip(alike, clip, strict=True):
+        if word:
+            row[:] = 2 * (32 - SAME_BITS) - 2 * np.bitwise_count(word ^ stored).astype(np.int8)
+    return alike
 
 
 def sure(lines: Iterable[Line]) -> bool:

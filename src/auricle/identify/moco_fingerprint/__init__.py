@@ -57,7 +57,7 @@ CARD = Card(
     ear=True,
 )
 
-VERSION = "2"  # of the weights; prints of other weights cannot be compared
+VERSION = "3"  # of the weights and of what is kept beside; prints of other versions cannot be compared
 GRAPH = Path(__file__).with_name("prints.onnx")
 
 

@@ -8,6 +8,9 @@
 The bands above and below are there for query time: what was played higher or lower is read a few bands further up or
 down, and what was played faster or slower with fewer or more samples between frames (``played``), without touching the
 sound itself.
+
+The same windows also give sketches: 32 bits for every 128 ms, which tell moments of recordings that are played as they
+were. Nothing about them is learned.
 """
 
 from functools import cache
@@ -30,6 +33,10 @@ SILENT = 1e-9  # power of a band, with samples in [-1, 1]
 FAINT = 0.1  # of the mean power, below which levels do not tell
 AROUND = 33  # frames, about 1 s, against whose mean levels are told
 STEP = 16  # frames between windows: 0.5 s
+# A sketch: of every WORD frames, one bit for each of PARTS parts of the bands.
+WORD, PARTS = 4, 32
+SOON, WIDE = 8, 32  # frames whose mean level is compared with that of those around
+AHEAD = (FRAMES - STEP) // 2  # frames of a window before those that its sketch is of
 
 
 @cache
@@ -90,3 +97,24 @@ def levels(waveform: Waveform, tempo: float, pitch: float) -> NDArray[np.float32
     padded = np.pad(level, ((AROUND // 2 + 1, AROUND // 2), (0, 0)), mode="edge")
     sums = np.cumsum(padded, axis=0, dtype=np.float64)
     return level - ((sums[AROUND:] - sums[:-AROUND]) / AROUND).astype(np.float32)
+
+
+def sketches(windows: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """Words [k, 4] of ``windows`` [k, 96, 64], of frames 24, 28, 32 and 36: which parts of the bands are now louder.
+
+    That is: than in the second around, compared with the other parts. 0 for silence.
+    """
+    words = np.empty((len(windows), STEP // WORD), np.uint32)
+    for row, window in zip(words, windows, strict=True):
+        level = np.log(window + FAINT * window.mean() + SILENT).reshape(PARTS, -1, FRAMES).mean(axis=1)
+        louder = _contrasts() @ (level - level.mean(axis=0)).T > 0  # exactly 0 when all is silent
+        row[:] = np.packbits(louder.ravel()).view("<u4")
+    return words
+
+
+@cache
+def _contrasts() -> NDArray[np.float32]:
+    """Weights [4, 64] of a window's frames: means of ``SOON`` less means of ``WIDE`` about the same."""
+    from_middle = np.arange(FRAMES) + 0.5 - np.arange(AHEAD, AHEAD + STEP, WORD)[:, None]
+    soon, wide = (np.abs(from_middle) < frames / 2 for frames in (SOON, WIDE))
+    return (soon / SOON - wide / WIDE).astype(np.float32)
