@@ -98,7 +98,7 @@ def reached(library: Library, sound: np.ndarray, file: Path, start: float) -> tu
     there, elsewhere = [], [0.0]
     count = round(READ / clip.seconds)
     suggested = [identifier.sketched(sound, count)]
-    suggested += [identifier.printed(sound, guises, count) for guises in ([AS_IT_WAS], GUISES)]
+    suggested += [identifier.printed(sound, count, guises) for guises in ([AS_IT_WAS], GUISES)]
     with ThreadPoolExecutor(READERS) as readers:
         for candidates in suggested:
             for path, each in chain.from_iterable(readers.map(heard, candidates)):

@@ -218,14 +218,14 @@ def add_times(report: Report, what: str, times: Sequence[float | None], faster: 
 
 def find(identifier: Identifier, clip: Clip) -> Found:
     """The best match, the seconds it took, and whether all guises were tried."""
-    asked: list[int] = []
-    candidates = identifier.candidates
-    identifier.candidates = lambda sound, guises, count: asked.append(count) or candidates(sound, guises, count)
+    asked: list[bool] = []
+    printed = identifier.printed
+    identifier.printed = lambda sound, count, guises: asked.append(len(guises) > 1) or printed(sound, count, guises)
     begun = time.perf_counter()
     matches = identifier.hear(clip.sound, limit=1)
     seconds = time.perf_counter() - begun
-    del identifier.candidates
-    return Found(matches[0] if matches else None, seconds, len(asked) > 1)
+    del identifier.printed
+    return Found(matches[0] if matches else None, seconds, any(asked))
 
 
 def place(match: Match) -> float:

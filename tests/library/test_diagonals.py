@@ -23,6 +23,12 @@ def slow(likeness: np.ndarray, first: np.ndarray) -> tuple[float, int, int]:
     return best
 
 
+def strongest(tables: list, bests: list, first: np.ndarray, count: int) -> list[tuple[int, diagonals.Stretch]]:
+    found = diagonals.Strongest(count)
+    found.add(tables, bests, first, np.arange(len(first) - 1), np.zeros(len(first) - 1, int))
+    return found.stretches
+
+
 @given(st.integers(0, 2**32), st.integers(1, 6), st.lists(st.integers(1, 7), min_size=1, max_size=4))
 def test_the_stretch_is_the_one_with_most_evidence(seed, n, lengths):
     first = np.cumsum([0, *lengths])
@@ -31,10 +37,10 @@ def test_the_stretch_is_the_one_with_most_evidence(seed, n, lengths):
     best = diagonals.evidence(likeness, first)
     other = np.full((2, first[-1]), -1, np.float32)
     tables, bests = [other, likeness], [diagonals.evidence(other, first), best]
-    found = diagonals.strongest(tables, bests, first, 3)
+    found = strongest(tables, bests, first, 3)
     assert bool(found) == (total > 0)
     if found:
-        table, most = max(found, key=lambda each: each[1].evidence)
+        table, most = found[0]
         assert table == 1
         assert most.evidence == pytest.approx(total, rel=1e-4)
         assert (most.first, first[most.recording] + most.at) == (i, j)
@@ -45,7 +51,19 @@ def test_small_integers_do_not_overflow():
     likeness = np.full((40, 50), 28, np.int8)
     best = diagonals.evidence(likeness, np.array([0, 50]))
     assert best.max() == 40 * 28
-    assert diagonals.strongest([likeness], [best], np.array([0, 50]), 1)[0][1].evidence == 40 * 28
+    assert strongest([likeness], [best], np.array([0, 50]), 1)[0][1].evidence == 40 * 28
+
+
+def test_of_many_tables_the_strongest_stay():
+    first, rng = np.array([0, 30]), np.random.default_rng(0)
+    tables = [rng.uniform(-1, 1, (5, 30)).astype(np.float32) for _ in range(4)]
+    bests = [diagonals.evidence(table, first) for table in tables]
+    one_by_one = diagonals.Strongest(6)
+    for number, (table, best) in enumerate(zip(tables, bests, strict=True)):
+        one_by_one.add([table], [best], first, np.array([number]), np.array([100]))
+    found = [(each.recording, each.at - 100, each.first, each.evidence) for _, each in one_by_one.stretches]
+    at_once = strongest(tables, bests, first, 6)
+    assert found == [(table, each.at, each.first, each.evidence) for table, each in at_once]
 
 
 @given(st.integers(0, 2**32), st.integers(1, 6), st.lists(st.integers(1, 9), min_size=1, max_size=4))

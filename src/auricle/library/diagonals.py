@@ -60,28 +60,40 @@ def inside(best: Table, first: NDArray[np.int64]) -> NDArray[np.float32]:
     return most
 
 
-def strongest(
-    likeness: Sequence[Table], best: Sequence[Table], first: NDArray[np.int64], count: int
-) -> list[tuple[int, Stretch]]:
-    """The best stretch of each of the ``count`` diagonals with most evidence in some tables.
+class Strongest:
+    """The best stretch of each of the ``count`` diagonals with most evidence in all tables that are added."""
 
-    Args:
-        likeness: the tables.
-        best: the ``evidence`` of each.
-        first: first row of each recording, and the end.
-        count: most stretches.
+    def __init__(self, count: int):
+        self.count = count
+        self.stretches: list[tuple[int, Stretch]] = []  # ordinal of the table, and the stretch; most evidence first
 
-    Returns:
-        Ordinal of the table, and the stretch.
-    """
-    bounds = np.cumsum([0, *map(len, best)])
-    every = np.concatenate(best)
-    diagonals = np.argpartition(-every, count)[:count] if len(every) > count else np.arange(len(every))
-    found = []
-    for diagonal in diagonals[every[diagonals] > 0]:
-        table = int(np.searchsorted(bounds, diagonal, side="right")) - 1
-        found.append((table, _along(likeness[table], int(diagonal - bounds[table]) - len(likeness[table]) + 1, first)))
-    return found
+    def add(
+        self,
+        likeness: Sequence[Table],
+        best: Sequence[Table],
+        first: NDArray[np.int64],
+        recording: NDArray[np.integer],
+        at: NDArray[np.integer],
+    ) -> None:
+        """Takes in tables of the same stored prints.
+
+        Args:
+            likeness: the tables.
+            best: the ``evidence`` of each.
+            first: first row of each recording, and the end.
+            recording: which recording that is, …
+            at: … and which of its prints.
+        """
+        bounds = np.cumsum([0, *map(len, best)])
+        every = np.concatenate(best)
+        most = np.argpartition(-every, self.count)[: self.count] if len(every) > self.count else np.arange(len(every))
+        least = self.stretches[-1][1].evidence if len(self.stretches) == self.count else 0.0
+        for diagonal in most[every[most] > least]:
+            table = int(np.searchsorted(bounds, diagonal, side="right")) - 1
+            own = _along(likeness[table], int(diagonal - bounds[table]) - len(likeness[table]) + 1, first)
+            named = own._replace(recording=int(recording[own.recording]), at=own.at + int(at[own.recording]))
+            self.stretches.append((table, named))
+        self.stretches = sorted(self.stretches, key=lambda each: -each[1].evidence)[: self.count]
 
 
 def _along(likeness: Table, diagonal: int, first: NDArray[np.int64]) -> Stretch:

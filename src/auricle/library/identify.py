@@ -16,6 +16,7 @@ import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from auricle.audio import read
 from auricle.errors import AuricleError, LibraryError, QueryError
 from auricle.library.beside import Clip, Span
-from auricle.library.diagonals import Stretch, evidence, inside, strongest
+from auricle.library.diagonals import Stretch, Strongest, evidence, inside
 from auricle.library.prints import Prints
 from auricle.library.search import Part
 from auricle.library.store import Store
@@ -189,12 +190,13 @@ class Identifier:
 
     def lines(self, sound: Waveform) -> list[Line]:
         """What a piece of a clip holds."""
-        clip = Clip(self.ear, sound)
-        count = round(READ / clip.seconds)
-        found = self.confirmed(clip, self.sketched(sound, count))
-        for guises in ([AS_IT_WAS], GUISES):
+        clip, found = Clip(self.ear, sound), []
+        plain, others = partial(self.printed, guises=[AS_IT_WAS]), partial(self.printed, guises=GUISES)
+        # All sketches are compared, but not all prints of a large library.
+        ways = (plain, self.sketched, others) if self.prints.cells else (self.sketched, plain, others)
+        for suggested in ways:
             if not sure(found):
-                found += self.confirmed(clip, self.printed(sound, guises, count))
+                found += self.confirmed(clip, suggested(sound, round(READ / clip.seconds)))
         most = max((line.likeness for line in found), default=0.0)
         return apart(line for line in found if line.likeness >= SAME * most)
 
@@ -203,13 +205,11 @@ class Identifier:
     def sketched(self, sound: Waveform, count: int) -> list[Candidate]:
         """The ``count`` places whose sketches are most alike that of a piece, best first."""
         sequences = [self.ear.sketch_of(sound, later) for later in LATER]
-        found: list[tuple[int, Stretch]] = []
+        found = Strongest(count * NEARBY)
         for block in self.prints.blocks():
             words, first = self.prints.sketches[block.rows].ravel(), block.first * self.ear.words
             alike = [same_bits(sequence, words) for sequence in sequences]
-            best = [evidence(rows, first) for rows in alike]
-            for sequence, stretch in strongest(alike, best, first, count * NEARBY):
-                found.append((sequence, stretch._replace(recording=int(block.recording[stretch.recording]))))
+            found.add(alike, [evidence(rows, first) for rows in alike], first, block.recording, block.at)
         word, ahead = self.hop / self.ear.words, self.ear.ahead / self.ear.sample_rate
         return apart(
             Candidate(
@@ -221,12 +221,12 @@ class Identifier:
                 score=stretch.evidence / (len(sequences[sequence]) * 2 * (32 - SAME_BITS)),
                 enough=False,
             )
-            for sequence, stretch in found
+            for sequence, stretch in found.stretches
         )[:count]
 
     # --- by prints -------------------------------------------------------------------------------------------------
 
-    def printed(self, sound: Waveform, guises: Sequence[Guise], count: int) -> list[Candidate]:
+    def printed(self, sound: Waveform, count: int, guises: Sequence[Guise]) -> list[Candidate]:
         """The ``count`` places where prints of a piece, in some guises, are most alike the stored ones; best first."""
         sequences = [each for guise in guises for each in phases(guise, self.ear.prints_of(sound, *guise))]
         found, rival = self.aligned([prints for _, _, prints in sequences], count * NEARBY)
@@ -264,17 +264,15 @@ class Identifier:
         prints = np.concatenate(sequences)
         bounds = np.cumsum([0, *map(len, sequences)])
         less = np.asarray(CHANCE + self.ear.commonness(prints) / 2, np.float32)
-        found: list[tuple[int, Stretch]] = []
+        found = Strongest(count)
         reached = np.zeros(max(3, len(self.prints.ids)), np.float32)
         for block in self.prints.worth(prints, less, bounds):
             likeness = np.split(self.prints.likeness(block.rows, prints, less), bounds[1:-1])
             best = [evidence(rows, block.first) for rows in likeness]
             for each in best:
                 np.maximum.at(reached, block.recording, inside(each, block.first))
-            for sequence, stretch in strongest(likeness, best, block.first, count):
-                recording, begins = block.recording[stretch.recording], block.at[stretch.recording]
-                found.append((sequence, stretch._replace(recording=int(recording), at=stretch.at + int(begins))))
-        return sorted(found, key=lambda each: -each[1].evidence)[:count], float(np.partition(reached, -3)[-3])
+            found.add(likeness, best, block.first, block.recording, block.at)
+        return found.stretches, float(np.partition(reached, -3)[-3])
 
     def enough(self, most: float, tried: int, rival: float) -> float:
         """Evidence that few clips reach by chance.
