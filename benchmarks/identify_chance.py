@@ -3,7 +3,7 @@
     python benchmarks/identify_chance.py [--json FILE] [--quick]
 
 Music of games that auricle's prints were trained on is indexed; none of it is in ``identify.py``, whose music had no
-part in this. Excerpts are distorted as there, and held beside all candidates that their sketches and prints suggest
+part in this. Excerpts are distorted as there, and held beside all candidates that their hashes and prints suggest
 (``auricle.library.beside``). The bar is likeness that is hardly ever reached by chance: what other recordings reach of
 it, and what the right place reaches, when it is suggested at all. (Olivier Militon's pieces for Warmux are left
 out, for some are in others.)
@@ -97,7 +97,7 @@ def reached(library: Library, sound: np.ndarray, file: Path, start: float) -> tu
 
     there, elsewhere = [], [0.0]
     count = round(READ / clip.seconds)
-    suggested = [identifier.sketched(sound, count)]
+    suggested = [identifier.hashed(sound, count)]
     suggested += [identifier.printed(sound, count, guises) for guises in ([AS_IT_WAS], GUISES)]
     with ThreadPoolExecutor(READERS) as readers:
         for candidates in suggested:

@@ -6,7 +6,7 @@ The clips are 10 s of the music that ``identify.py`` indexes (three games; Debia
 there, and of a fourth game's music, which is not in the libraries. Each library holds that music and the bundled one
 (``data/mini/music``), and is filled up to N prints with recordings of another kind: stretches of 2 s in the mean, each
 of two places of that music at once, the second at 0.6 to 1 of the first. Their prints are sums of the two places'
-prints, brought to unit length. Cosines of unrelated prints (99 % are below 0.42, of real ones 0.44) and how common
+prints, brought to unit length, and their hashes have three bits of the first place for two of the second. Cosines of unrelated prints (99 % are below 0.42, of real ones 0.44) and how common
 prints are (0.47 in the median, real ones 0.51) are then nearly as in music; but each moment of a clip is found again in
 many places for a second or two, as in a library of much music that is alike.
 
@@ -48,10 +48,13 @@ NEAR = 1.0  # seconds within which two places are the same
 KINDS = ("clean", "pink noise, 0 dB", "Opus, 16 kbit/s", "room", "speed × 0.9", "speed × 1.1", "pitch +1", "pitch -2")
 FOREIGN = "music that is not there"
 STRETCH = 4  # prints, mean
+SECOND = 0.4  # share of the bits
 JUDGED = 1_000_000  # prints at which the limits hold
 RECALL, FASTER = 0.97, 3.0
 
 Vectors = NDArray[np.float32]
+Hashes = NDArray[np.uint32]
+Taken = tuple[Vectors, Hashes]
 
 
 class Clip(NamedTuple):
@@ -93,8 +96,8 @@ def main() -> int:
         ]
         files += sorted(MUSIC.glob("*.opus"))
         heard = (read(path, ear.sample_rate)[0] for path in files)
-        real = [ear.prints_of(sound, step=1.0) for sound in track(list(heard), "listening", transient=True)]
-        for size in [sum(map(len, real)) + 5_000] if args.quick else args.prints:
+        real = [taken(ear, sound) for sound in track(list(heard), "listening", transient=True)]
+        for size in [sum(len(prints) for prints, _ in real) + 5_000] if args.quick else args.prints:
             with tempfile.TemporaryDirectory(dir=args.scratch) as folder:
                 store = make_library(Path(folder), size, files, real, ear)
                 measure(report, store, ear, size, clips[:: max(1, size // JUDGED)])
@@ -122,20 +125,31 @@ def middle(sound: Sound) -> Sound:
 # --- the libraries ----------------------------------------------------------------------------------------------------
 
 
-def make_library(folder: Path, size: int, files: Sequence[Path], real: Sequence[Vectors], ear: PrintEar) -> Store:
+def taken(ear: PrintEar, sound: Sound) -> Taken:
+    """Prints and hashes of the whole windows of a recording."""
+    prints, _, hashes = ear.hear(sound[: len(sound) - (len(sound) - ear.window) % ear.hop])
+    assert hashes is not None
+    return prints, hashes
+
+
+def make_library(folder: Path, size: int, files: Sequence[Path], real: Sequence[Taken], ear: PrintEar) -> Store:
     """A library of about ``size`` prints, those of real recordings first; the others are links to some of ``files``."""
     store, rng, rows = Store(folder / "library"), np.random.default_rng(size), []
 
     def batches() -> Iterator[pa.RecordBatch]:
-        written, place = 0, np.concatenate(real)
+        written, (place, bits) = 0, map(np.concatenate, zip(*real, strict=True))
         for number in range(10**9):
             if number >= len(real) and written >= size:
                 return
-            stored = real[number] if number < len(real) else mixture(place, rng)
+            stored, hashes = real[number] if number < len(real) else mixture(place, bits, rng)
             start = np.arange(len(stored)) * ear.hop / ear.sample_rate
             end = start + ear.window / ear.sample_rate
-            id, flat = f"{number:08}", pa.array(stored.astype(np.float16).ravel())
-            columns = [pa.array([id] * len(stored)), start, end, pa.FixedSizeListArray.from_arrays(flat, ear.dim)]
+            id = f"{number:08}"
+            lists = (
+                pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])
+                for rows in (stored.astype(np.float16), hashes)
+            )
+            columns = [pa.array([id] * len(stored)), start, end, *lists]
             path = files[number] if number < len(real) else folder / f"{id}.wav"
             if number >= len(real):
                 path.symlink_to(files[number % len(files)])
@@ -150,16 +164,18 @@ def make_library(folder: Path, size: int, files: Sequence[Path], real: Sequence[
     return store
 
 
-def mixture(place: Vectors, rng: np.random.Generator) -> Vectors:
-    """Prints of a recording made of stretches of two real ones at once."""
-    count, parts = int(np.clip(rng.lognormal(6.0, 0.6), 60, 2400)), []
+def mixture(place: Vectors, bits: Hashes, rng: np.random.Generator) -> Taken:
+    """Prints and hashes of a recording made of stretches of two real ones at once."""
+    count, parts, hashes = int(np.clip(rng.lognormal(6.0, 0.6), 60, 2400)), [], []
     while count > 0:
         length = min(count, int(rng.geometric(1 / STRETCH)))
         first, second = rng.integers(len(place) - length, size=2)
         parts.append(place[first : first + length] + rng.uniform(0.6, 1.0) * place[second : second + length])
+        of_second = np.packbits(rng.random((length, bits.shape[1], 32)) < SECOND, axis=2).view(np.uint32)[..., 0]
+        hashes.append(bits[first : first + length] & ~of_second | bits[second : second + length] & of_second)
         count -= length
     stored = np.concatenate(parts)
-    return stored / np.maximum(np.linalg.norm(stored, axis=1, keepdims=True), 1e-9)
+    return stored / np.maximum(np.linalg.norm(stored, axis=1, keepdims=True), 1e-9), np.concatenate(hashes)
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------
@@ -176,7 +192,7 @@ def measure(report: Report, store: Store, ear: PrintEar, size: int, clips: Seque
     stored, cells = identifier.prints, identifier.prints.cells
     assert cells
     hours = len(stored) * ear.hop / ear.sample_rate / 3600
-    plain = stored.codes.nbytes + stored.common.nbytes + stored.first.nbytes
+    plain = stored.codes.nbytes + stored.common.nbytes + stored.hashes.nbytes + stored.first.nbytes
     report.add("memory", plain / hours / 1e6, "MB an hour")
     report.add("memory with cells", (plain + sum(part.nbytes for part in cells)) / hours / 1e6, "MB an hour")
     report.add("table", size_of(Path(store.windows_uri(ear.name))) / hours / 1e6, "MB an hour")

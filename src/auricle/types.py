@@ -73,7 +73,7 @@ class Heard(NamedTuple):
 
     embeddings: NDArray[np.float32]  # [k, dim]
     scores: NDArray[np.float32] | None  # [k, classes], each in [0, 1]; None when the ear knows no classes
-    sketches: NDArray[np.uint32] | None = None  # [k, words]; None for all but a ``PrintEar``
+    hashes: NDArray[np.uint32] | None = None  # [k, hashes]; None for all but a ``PrintEar``
 
 
 @runtime_checkable
@@ -114,13 +114,13 @@ class TextEar(Ear, Protocol):
 class PrintEar(Ear, Protocol):
     """An ear whose unit vectors (fingerprints; zeros for silence) tell which recording is played, and where in it.
 
-    Beside each print it keeps a sketch: a few words of 32 bits, which are mostly the same for the same moment of the
-    same recording, in whatever noise, as long as it is played as it was.
+    Beside each print it keeps a few robust hashes: most of their 32 bits are the same for the same moment of the same
+    recording, in whatever noise, as long as it is played as it was. 0 is silence.
     """
 
     step: int  # samples between the frames of ``levels``
-    words: int  # of a sketch, evenly over a hop
-    ahead: int  # samples from the beginning of a window to what the first word of its sketch is of
+    hashes: int  # beside each print, evenly over a hop
+    ahead: int  # samples from the beginning of a window to what the first of its hashes is of
 
     def prints_of(
         self, waveform: Waveform, tempo: float = 1.0, pitch: int = 0, step: float = 0.5
@@ -139,8 +139,8 @@ class PrintEar(Ear, Protocol):
         """How alike each of ``prints`` [k, dim] is to sounds of all sorts [k]: cosines; 2 for those of silence."""
         ...
 
-    def sketch_of(self, waveform: Waveform, later: float = 0.0) -> NDArray[np.uint32]:
-        """Words [k] of mono ``waveform`` from its beginning on, the first ``later`` (in words), 0 where it is silent."""
+    def hashes_of(self, waveform: Waveform, later: float = 0.0) -> NDArray[np.uint32]:
+        """Hashes [k] of mono ``waveform`` from its beginning on, or from ``later`` on (times the step between two)."""
         ...
 
     def levels(self, waveform: Waveform, tempo: float = 1.0, pitch: float = 0.0) -> NDArray[np.float32]:

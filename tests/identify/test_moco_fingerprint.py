@@ -75,26 +75,26 @@ class TestEar:
             with pytest.raises(ValueError, match="needed"):
                 ear.hear(np.zeros(samples, np.float32))
 
-    def test_a_sketch_says_what_it_says_whatever_is_heard_before_and_after(self):
+    def test_hashes_are_the_same_whatever_is_heard_before_and_after(self):
         ear, sound = load(), melody(1, 6.0)
         sound = sound[: ear.window + 7 * ear.hop]
-        heard = ear.hear(sound).sketches
+        heard = ear.hear(sound).hashes
         assert heard is not None
-        assert heard.shape == (8, ear.words)
-        np.testing.assert_array_equal(ear.hear(sound[ear.hop :]).sketches, heard[1:])
-        words = ear.sketch_of(sound)
-        ahead = round(ear.ahead / ear.hop * ear.words)
-        same, later = words[ahead : ahead + heard.size], ear.sketch_of(sound[2 * ear.step :])
+        assert heard.shape == (8, ear.hashes)
+        np.testing.assert_array_equal(ear.hear(sound[ear.hop :]).hashes, heard[1:])
+        clip = ear.hashes_of(sound)
+        ahead = round(ear.ahead / ear.hop * ear.hashes)
+        same, later = clip[ahead : ahead + heard.size], ear.hashes_of(sound[2 * ear.step :])
         assert np.bitwise_count(same ^ heard.ravel()).sum() < 5  # levels that are the same but for rounding
-        assert np.bitwise_count(later ^ ear.sketch_of(sound, 0.5))[8:-8].sum() < 5
+        assert np.bitwise_count(later ^ ear.hashes_of(sound, 0.5))[8:-8].sum() < 5
 
-    def test_a_sketch_is_mostly_the_same_in_noise(self):
+    def test_hashes_are_mostly_the_same_in_noise(self):
         ear, sound = load(), melody(1, 6.0)
-        was, other = ear.sketch_of(sound), ear.sketch_of(melody(2, 6.0))
+        was, other = ear.hashes_of(sound), ear.hashes_of(melody(2, 6.0))
         noise = np.random.default_rng(0).standard_normal(len(sound)).astype(np.float32)
-        noisy = ear.sketch_of(sound + noise * sound.std())
+        noisy = ear.hashes_of(sound + noise * sound.std())
         assert np.bitwise_count(was ^ noisy).mean() < np.bitwise_count(was ^ other).mean() - 3
-        assert not ear.sketch_of(np.zeros(RATE * 3, np.float32)).any()
+        assert not ear.hashes_of(np.zeros(RATE * 3, np.float32)).any()
 
     def test_the_weights_are_small_enough_to_ship(self):
         assert GRAPH.stat().st_size < 10e6

@@ -106,8 +106,10 @@ def test_in_much_noise_the_sound_tells_what_the_prints_do_not(library, tmp_path)
     clip = melody(3, SECONDS)[round(7.3 * RATE) : round(12.3 * RATE)]
     noise = np.random.default_rng(1).standard_normal(len(clip)).astype(np.float32)
     clip += noise * clip.std()
-    place = library.identifier.sketched(clip, 4)[0]
-    assert library.identifier.prints.ids[place.recording] == next(row.id for row in library.recordings() if row.path.endswith("3.wav"))
+    place = library.identifier.hashed(clip, 4)[0]
+    assert library.identifier.prints.ids[place.recording] == next(
+        row.id for row in library.recordings() if row.path.endswith("3.wav")
+    )
     assert place.start - place.offset == pytest.approx(7.3, abs=0.1)
     best = found(library, clip, tmp_path)[0]
     assert Path(best.path).name == "3.wav"

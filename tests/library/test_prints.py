@@ -27,7 +27,7 @@ class FakePrintEar:
     """Takes no prints; says which are common."""
 
     name = "fake_prints@1"
-    dim, words = DIM, 2
+    dim, hashes = DIM, 2
 
     def commonness(self, prints: np.ndarray) -> np.ndarray:
         return np.where(prints.any(axis=1), 0.2, 2.0).astype(np.float32)
@@ -43,19 +43,19 @@ def walk(seed: int, length: int) -> np.ndarray:
     return (smooth / np.linalg.norm(smooth, axis=1, keepdims=True)).astype(np.float32)
 
 
-def sketch(length: int) -> np.ndarray:
-    """Words of a recording: which of its prints they lie beside, and that plus 1000."""
+def hashes_of(length: int) -> np.ndarray:
+    """Hashes of a recording: which of its prints they lie beside, and that plus 1000."""
     return np.arange(length, dtype=np.uint32)[:, None] + np.array([0, 1000], np.uint32)
 
 
 def add(store: Store, recordings: dict[str, np.ndarray]) -> None:
     """Stores prints [n, DIM] by content id, as one fragment and not in the order of time."""
-    schema, batches = windows_schema(DIM, 0, FAKE.words), []
+    schema, batches = windows_schema(DIM, 0, FAKE.hashes), []
     for id, stored in recordings.items():
         order = np.random.default_rng(len(stored)).permutation(len(stored))
         vectors = pa.FixedSizeListArray.from_arrays(pa.array(stored[order].astype(np.float16).ravel()), DIM)
-        words = pa.FixedSizeListArray.from_arrays(pa.array(sketch(len(stored))[order].ravel()), FAKE.words)
-        columns = [pa.array([id] * len(stored)), order * HOP, order * HOP + 1.0, vectors, words]
+        hashes = pa.FixedSizeListArray.from_arrays(pa.array(hashes_of(len(stored))[order].ravel()), FAKE.hashes)
+        columns = [pa.array([id] * len(stored)), order * HOP, order * HOP + 1.0, vectors, hashes]
         batches.append(pa.RecordBatch.from_arrays(columns, schema=schema))
     rows = [
         {"path": f"/{id}.wav", "id": id, "duration": len(stored) * HOP, "tags": [], "tag_scores": []}
@@ -112,7 +112,7 @@ def test_prints_are_kept_in_the_order_of_time_in_8_bits(store):
         within = np.abs(wanted) < 0.7
         np.testing.assert_allclose(own[within], wanted[within], atol=prints.STEP / 2 + 1e-3)
         here = slice(*stored.first[stored.ids.index(id) :][:2])
-        np.testing.assert_array_equal(stored.sketches[here], sketch(len(wanted)))
+        np.testing.assert_array_equal(stored.hashes[here], hashes_of(len(wanted)))
 
 
 def test_likeness_is_the_cosine_less_commonness(store):

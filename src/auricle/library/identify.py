@@ -1,10 +1,10 @@
-"""Which recording a clip is from, and where in it: sketches and prints say where it may lie, the sound whether it does.
+"""Which recording a clip is from, and where in it: hashes and prints say where it may lie, the sound whether it does.
 
-A clip's sketch (see ``auricle.types.PrintEar``) is compared with the stored ones: how many bits are the same. If that
+A clip's hashes (see ``auricle.types.PrintEar``) are compared with the stored ones: how many bits are the same. If that
 does not find it, its prints are: their cosine, less how common the two are (noise is like all noise). Where the clip
 was taken from a recording, one after another is alike along a diagonal of that table (``auricle.library.diagonals``).
 The places with most evidence are candidates: there, the recording is read and heard side by side with the clip
-(``auricle.library.beside``). What was played faster, slower, higher or lower has other sketches; its prints are compared
+(``auricle.library.beside``). What was played faster, slower, higher or lower has other hashes; its prints are compared
 as it was before, at speeds, tempi and pitches a semitone apart. Where a recording cannot be read, because its disk is
 elsewhere, the prints have to be evidence enough.
 
@@ -37,8 +37,8 @@ CHANCE = -0.1  # cosine, less commonness, from which two prints speak for a matc
 PIECE = 15.0  # seconds of a clip that are looked for at a time
 SURE = 0.6  # score from which a clip need not be looked for otherwise
 READ = 120.0  # seconds of recordings that are heard beside a piece, for each way of looking for it
-LATER = (0.0, 0.5)  # words from the beginning of a clip, from which it is sketched
-SAME_BITS = 18  # of the 32 of a word, from which two speak for a match
+LATER = (0.0, 0.5)  # hashes after the beginning of a clip: it may lie between those that are stored
+SAME_BITS = 18  # of 32, from which two hashes speak for a match
 NEARBY = 16  # diagonals for each candidate, as many lie side by side
 LIKELY = 0.5  # of the most evidence; other candidates are heard only if none of these is sure
 SAME = 0.7  # of the greatest likeness; what is less alike is something similar
@@ -192,33 +192,33 @@ class Identifier:
         """What a piece of a clip holds."""
         clip, found = Clip(self.ear, sound), []
         plain, others = partial(self.printed, guises=[AS_IT_WAS]), partial(self.printed, guises=GUISES)
-        # All sketches are compared, but not all prints of a large library.
-        ways = (plain, self.sketched, others) if self.prints.cells else (self.sketched, plain, others)
+        # All hashes are compared, but not all prints of a large library.
+        ways = (plain, self.hashed, others) if self.prints.cells else (self.hashed, plain, others)
         for suggested in ways:
             if not sure(found):
                 found += self.confirmed(clip, suggested(sound, round(READ / clip.seconds)))
         most = max((line.likeness for line in found), default=0.0)
         return apart(line for line in found if line.likeness >= SAME * most)
 
-    # --- by sketches -----------------------------------------------------------------------------------------------
+    # --- by hashes -------------------------------------------------------------------------------------------------
 
-    def sketched(self, sound: Waveform, count: int) -> list[Candidate]:
-        """The ``count`` places whose sketches are most alike that of a piece, best first."""
-        sequences = [self.ear.sketch_of(sound, later) for later in LATER]
+    def hashed(self, sound: Waveform, count: int) -> list[Candidate]:
+        """The ``count`` places whose hashes are most alike those of a piece, best first."""
+        sequences = [self.ear.hashes_of(sound, later) for later in LATER]
         found = Strongest(count * NEARBY)
         for block in self.prints.blocks():
-            words, first = self.prints.sketches[block.rows].ravel(), block.first * self.ear.words
-            alike = [same_bits(sequence, words) for sequence in sequences]
+            stored, first = self.prints.hashes[block.rows].ravel(), block.first * self.ear.hashes
+            alike = [same_bits(sequence, stored) for sequence in sequences]
             found.add(alike, [evidence(rows, first) for rows in alike], first, block.recording, block.at)
-        word, ahead = self.hop / self.ear.words, self.ear.ahead / self.ear.sample_rate
+        step, ahead = self.hop / self.ear.hashes, self.ear.ahead / self.ear.sample_rate
         return apart(
             Candidate(
                 recording=stretch.recording,
                 guise=AS_IT_WAS,
-                offset=(stretch.first + LATER[sequence]) * word,
-                start=stretch.at * word + ahead,
-                end=(stretch.at + stretch.length) * word + ahead,
-                score=stretch.evidence / (len(sequences[sequence]) * 2 * (32 - SAME_BITS)),
+                offset=(stretch.first + LATER[sequence]) * step,
+                start=stretch.at * step + ahead,
+                end=(stretch.at + stretch.length) * step + ahead,
+                score=stretch.evidence / (len(sequences[sequence]) * (32 - SAME_BITS)),
                 enough=False,
             )
             for sequence, stretch in found.stretches
@@ -375,14 +375,14 @@ class Identifier:
 
 
 def same_bits(clip: NDArray[np.uint32], stored: NDArray[np.uint32]) -> NDArray[np.int8]:
-    """How many bits of words of a clip [n] and stored ones [m] are the same, less those that are not, and a bias [n, m].
+    """How many bits of hashes of a clip [n] and of stored ones [m] are the same, less ``SAME_BITS`` [n, m].
 
-    Words of silence say nothing.
+    Those of silence say nothing.
     """
     alike = np.zeros((len(clip), len(stored)), np.int8)
-    for row, word in zip(alike, clip, strict=True):
-        if word:
-            row[:] = 2 * (32 - SAME_BITS) - 2 * np.bitwise_count(word ^ stored).astype(np.int8)
+    for row, bits in zip(alike, clip, strict=True):
+        if bits:
+            row[:] = 32 - SAME_BITS - np.bitwise_count(bits ^ stored).astype(np.int8)
     return alike
 
 

@@ -186,8 +186,8 @@ def _batch(ear: Ear, id: str, first: int, samples: int, heard: Heard) -> pa.Reco
     ]
     if heard.scores is not None:
         columns.append(_lists(codes.encode(heard.scores)))
-    if heard.sketches is not None:
-        columns.append(_lists(heard.sketches))
+    if heard.hashes is not None:
+        columns.append(_lists(heard.hashes))
     return pa.record_batch(columns, schema=ear_schema(ear))
 
 

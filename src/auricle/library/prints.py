@@ -3,7 +3,7 @@
     cache/prints_<ear>/<fragment>-1.npz           one file for each fragment of the Lance table, which never changes
         codes    uint8   [prints, dim]            the prints, in units of ``STEP``
         common   float32 [prints]                 how common each is (see ``auricle.types.PrintEar``)
-        sketches uint32  [prints, words]          what is kept beside each
+        hashes   uint32  [prints, hashes]         of the hop in the middle of each
         ids, owner, start                         content ids; the recording (ordinal in ids) and second of each print
     cache/prints_<ear>/<fragment>.cells-<k>-1.npz the cell of each print, from ``MANY`` prints on
     cache/prints_<ear>/cells-<k>-1.npz            the centres of the k cells, from a sample
@@ -78,10 +78,10 @@ class Prints:
         places = self._order(parts)
         self.codes = np.empty((self.first[-1], ear.dim), np.uint8)  # [prints, dim]
         self.common = np.empty(self.first[-1], np.float32)  # [prints]; 2 for silence
-        self.sketches = np.empty((self.first[-1], ear.words), np.uint32)  # [prints, words]
+        self.hashes = np.empty((self.first[-1], ear.hashes), np.uint32)  # [prints, hashes]
         for part, place in zip(parts, places, strict=True):
             self.codes[place], self.common[place] = part["codes"], part["common"]
-            self.sketches[place] = part["sketches"]
+            self.hashes[place] = part["hashes"]
         many = np.count_nonzero(self.common < 2) > MANY
         self.cells = self._cells(dict(zip(fragments, places, strict=True))) if many else None
         for file in self._folder.glob("[!.]*.npz"):
@@ -207,7 +207,7 @@ class Prints:
 
 def _encoded(fragment: Any, ear: PrintEar) -> dict[str, NDArray]:
     """The prints of a fragment as they are kept."""
-    table = fragment.to_table(columns=["recording", "start", "embedding", "sketch"])
+    table = fragment.to_table(columns=["recording", "start", "embedding", "hashes"])
     recordings = table["recording"].combine_chunks().dictionary_encode()
     stored = matrix(table["embedding"])
     codes, common = np.empty(stored.shape, np.uint8), np.empty(len(stored), np.float32)
@@ -217,7 +217,7 @@ def _encoded(fragment: Any, ear: PrintEar) -> dict[str, NDArray]:
     return {
         "codes": codes,
         "common": common,
-        "sketches": matrix(table["sketch"]),
+        "hashes": matrix(table["hashes"]),
         "ids": np.array(recordings.dictionary.to_pylist(), np.str_),
         "owner": recordings.indices.to_numpy().astype(np.int32),
         "start": table["start"].to_numpy(),

@@ -3,7 +3,7 @@
     LIBRARY/
       library.json           schema version, roots that were indexed, ears that have listened
       recordings.lance       one row per file (path is the key, id the content's hash)
-      windows_<ear>.lance    one row per window heard: embedding, scores as 8-bit codes, sketch (of fingerprints)
+      windows_<ear>.lance    one row per window heard: embedding, scores as 8-bit codes, hashes
       quarantine.json        files that could not be heard, with reasons
       journal.jsonl          what each run did
       cache/                 derived matrices for fast search; safe to delete
@@ -57,7 +57,7 @@ RECORDINGS = pa.schema(
 )
 
 
-def windows_schema(dim: int, classes: int, words: int = 0) -> pa.Schema:
+def windows_schema(dim: int, classes: int, hashes: int = 0) -> pa.Schema:
     """Columns of ``windows_<ear>.lance``; times in seconds, ``scores`` as codes of ``auricle.library.codes``."""
     columns = [
         ("recording", pa.string()),
@@ -67,13 +67,13 @@ def windows_schema(dim: int, classes: int, words: int = 0) -> pa.Schema:
     ]
     if classes:
         columns.append(("scores", pa.list_(pa.uint8(), classes)))
-    if words:
-        columns.append(("sketch", pa.list_(pa.uint32(), words)))
+    if hashes:
+        columns.append(("hashes", pa.list_(pa.uint32(), hashes)))
     return pa.schema(columns)
 
 
 def ear_schema(ear: Ear) -> pa.Schema:
-    return windows_schema(ear.dim, len(ear.classes), ear.words if isinstance(ear, PrintEar) else 0)
+    return windows_schema(ear.dim, len(ear.classes), ear.hashes if isinstance(ear, PrintEar) else 0)
 
 
 class Store:

@@ -10,6 +10,7 @@ track and a distorted version of it are to have the same print, moments of other
       | 8 separable convolutions with strides of 2, 64 small networks     (``model``; how it learns: ``views``)
     prints [k, 64], unit vectors, every 0.5 s
 
+Beside each print the ear keeps four robust hashes of 32 bits (``front_end.hashes``), which are not of the paper.
 Without torch it is an ONNX graph behind a front-end in NumPy (``ear``). Its weights are part of the package; how they
 were made is in scripts/train_prints.py. They hear small changes of speed and pitch alike; large ones are undone at
 query time, when a clip is read as if it had been played faster, slower, higher or lower (``front_end.played``).

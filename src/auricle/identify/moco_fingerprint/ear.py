@@ -15,7 +15,7 @@ NEAREST = 3  # of the cohort, whose mean likeness is the commonness of a print
 
 
 class PrintEar:
-    """An ``auricle.types.PrintEar``: a print of 2.1 s every 0.5 s, and beside it a sketch of the half second in its middle.
+    """An ``auricle.types.PrintEar``: a print of 2.1 s every 0.5 s, and hashes of the half second in its middle.
 
     Args:
         name: ``system@tag``.
@@ -27,7 +27,7 @@ class PrintEar:
     sample_rate, window, dim = front_end.RATE, front_end.WINDOW, DIM
     hop = front_end.STEP * front_end.HOP
     step = front_end.HOP
-    words, ahead = front_end.STEP // front_end.WORD, front_end.AHEAD * front_end.HOP
+    hashes, ahead = front_end.STEP // front_end.EVERY, front_end.AHEAD * front_end.HOP
 
     def __init__(self, name: str, graph: str | PathLike[str], cohort: str | PathLike[str]):
         self.name, self._graph, self._cohort_file = name, graph, cohort
@@ -37,7 +37,7 @@ class PrintEar:
         return session(self._graph)
 
     def hear(self, waveform: Waveform) -> Heard:
-        """Hears mono ``waveform`` [window + (k - 1) * hop]: embeddings [k, 64] and sketches [k, 4].
+        """Hears mono ``waveform`` [window + (k - 1) * hop]: embeddings [k, 64] and hashes [k, 4].
 
         Raises:
             ValueError: the waveform is not mono or does not hold whole windows.
@@ -45,7 +45,7 @@ class PrintEar:
         """
         whole_windows(waveform, self.window, self.hop)
         windows = front_end.windows(front_end.power(waveform))
-        return Heard(self._prints(windows), None, front_end.sketches(windows))
+        return Heard(self._prints(windows), None, front_end.hashes(windows))
 
     def prints_of(
         self, waveform: Waveform, tempo: float = 1.0, pitch: int = 0, step: float = 0.5
@@ -65,11 +65,11 @@ class PrintEar:
         likeness = np.partition(prints @ self._cohort.T, -NEAREST, axis=1)[:, -NEAREST:].mean(axis=1)
         return np.where(prints.any(axis=1), likeness, 2.0).astype(np.float32)
 
-    def sketch_of(self, waveform: Waveform, later: float = 0.0) -> NDArray[np.uint32]:
-        """Words [k] of ``waveform`` [samples], 128 ms apart, the first ``later`` words after its beginning."""
-        power = front_end.power(waveform)[round(later * front_end.WORD) :]
+    def hashes_of(self, waveform: Waveform, later: float = 0.0) -> NDArray[np.uint32]:
+        """Hashes [k] of ``waveform`` [samples], 128 ms apart, the first ``later`` times that after its beginning."""
+        power = front_end.power(waveform)[round(later * front_end.EVERY) :]
         padded = np.pad(power, ((front_end.AHEAD, front_end.FRAMES - front_end.AHEAD), (0, 0)), mode="edge")
-        return front_end.sketches(front_end.windows(padded)).ravel()[: -(-len(power) // front_end.WORD)]
+        return front_end.hashes(front_end.windows(padded)).ravel()[: -(-len(power) // front_end.EVERY)]
 
     def levels(self, waveform: Waveform, tempo: float = 1.0, pitch: float = 0.0) -> NDArray[np.float32]:
         """Levels [frames, 96], dB, against those around, of what gives ``waveform`` when it is played otherwise.

@@ -9,8 +9,9 @@ The bands above and below are there for query time: what was played higher or lo
 down, and what was played faster or slower with fewer or more samples between frames (``played``), without touching the
 sound itself.
 
-The same windows also give sketches: 32 bits for every 128 ms, which tell moments of recordings that are played as they
-were. Nothing about them is learned.
+The same windows also give robust hashes, 32 bits for every 128 ms, which tell moments of recordings that are played as
+they were. They are after Haitsma and Kalker, "A Highly Robust Audio Fingerprinting System", ISMIR 2002: signs of changes
+of level in bands. Nothing about them is learned.
 """
 
 from functools import cache
@@ -33,10 +34,9 @@ SILENT = 1e-9  # power of a band, with samples in [-1, 1]
 FAINT = 0.1  # of the mean power, below which levels do not tell
 AROUND = 33  # frames, about 1 s, against whose mean levels are told
 STEP = 16  # frames between windows: 0.5 s
-# A sketch: of every WORD frames, one bit for each of PARTS parts of the bands.
-WORD, PARTS = 4, 32
+EVERY, PARTS = 4, 32  # frames between hashes, and parts of the bands, one bit each
 SOON, WIDE = 8, 32  # frames whose mean level is compared with that of those around
-AHEAD = (FRAMES - STEP) // 2  # frames of a window before those that its sketch is of
+AHEAD = (FRAMES - STEP) // 2  # frames of a window before those that its hashes are of
 
 
 @cache
@@ -99,22 +99,22 @@ def levels(waveform: Waveform, tempo: float, pitch: float) -> NDArray[np.float32
     return level - ((sums[AROUND:] - sums[:-AROUND]) / AROUND).astype(np.float32)
 
 
-def sketches(windows: NDArray[np.float32]) -> NDArray[np.uint32]:
-    """Words [k, 4] of ``windows`` [k, 96, 64], of frames 24, 28, 32 and 36: which parts of the bands are now louder.
+def hashes(windows: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """Hashes [k, 4] of ``windows`` [k, 96, 64], at frames 24, 28, 32 and 36: which parts of the bands are now louder.
 
     That is: than in the second around, compared with the other parts. 0 for silence.
     """
-    words = np.empty((len(windows), STEP // WORD), np.uint32)
-    for row, window in zip(words, windows, strict=True):
+    found = np.empty((len(windows), STEP // EVERY), np.uint32)
+    for row, window in zip(found, windows, strict=True):
         level = np.log(window + FAINT * window.mean() + SILENT).reshape(PARTS, -1, FRAMES).mean(axis=1)
         louder = _contrasts() @ (level - level.mean(axis=0)).T > 0  # exactly 0 when all is silent
         row[:] = np.packbits(louder.ravel()).view("<u4")
-    return words
+    return found
 
 
 @cache
 def _contrasts() -> NDArray[np.float32]:
     """Weights [4, 64] of a window's frames: means of ``SOON`` less means of ``WIDE`` about the same."""
-    from_middle = np.arange(FRAMES) + 0.5 - np.arange(AHEAD, AHEAD + STEP, WORD)[:, None]
+    from_middle = np.arange(FRAMES) + 0.5 - np.arange(AHEAD, AHEAD + STEP, EVERY)[:, None]
     soon, wide = (np.abs(from_middle) < frames / 2 for frames in (SOON, WIDE))
     return (soon / SOON - wide / WIDE).astype(np.float32)
