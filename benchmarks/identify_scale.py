@@ -6,7 +6,8 @@ The clips are 10 s of the music that ``identify.py`` indexes (three games; Debia
 there, and of a fourth game's music, which is not in the libraries. Each library holds that music and the bundled one
 (``data/mini/music``), and is filled up to N prints with recordings of another kind: stretches of 2 s in the mean, each
 of two places of that music at once, the second at 0.6 to 1 of the first. Their prints are sums of the two places'
-prints, brought to unit length, and their hashes have three bits of the first place for two of the second. Cosines of unrelated prints (99 % are below 0.42, of real ones 0.44) and how common
+prints, brought to unit length, and of their hashes three bits in five are those of the first place, the others those
+of the second. Cosines of unrelated prints (99 % are below 0.42, of real ones 0.44) and how common
 prints are (0.47 in the median, real ones 0.51) are then nearly as in music; but each moment of a clip is found again in
 many places for a second or two, as in a library of much music that is alike.
 

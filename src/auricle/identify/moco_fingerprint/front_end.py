@@ -10,8 +10,8 @@ down, and what was played faster or slower with fewer or more samples between fr
 sound itself.
 
 The same windows also give robust hashes, 32 bits for every 128 ms, which tell moments of recordings that are played as
-they were. They are after Haitsma and Kalker, "A Highly Robust Audio Fingerprinting System", ISMIR 2002: signs of changes
-of level in bands. Nothing about them is learned.
+they were. They are signs of changes of level in bands, after Haitsma and Kalker, "A Highly Robust Audio Fingerprinting
+System", ISMIR 2002. Nothing about them is learned.
 """
 
 from functools import cache
