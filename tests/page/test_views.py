@@ -4,7 +4,7 @@ import re
 import zipfile
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from auricle.library import Library
 from auricle.serve.app import create_app
@@ -108,14 +108,26 @@ def test_the_map_can_be_lassoed(page: Page, site: Site):
         page.mouse.move(x, y, steps=4)
     page.mouse.up()
     expect(page.locator(".chosen-row")).to_contain_text("20 recordings inside")
+    asked: list[Route] = []
+    page.route(re.compile(r"/collections(\?|$)"), lambda route: slowly(route, asked))
     page.get_by_role("button", name="Save to a collection").click()
     page.get_by_label("New collection").fill("Everything")
+    asked[0].fulfill(json={"items": [{"id": "another", "name": "Another"}]})  # they come while the name is typed
+    expect(page.locator(".choices")).to_contain_text("Another")
     page.keyboard.press("Enter")
     expect(page.locator("#toasts")).to_contain_text("Saved to Everything")
 
     page.get_by_text("As a list").click()
     page.get_by_role("button", name="Play high 0.wav").click()
     expect(page.locator("#player .name")).to_have_text("high 0.wav")
+
+
+def slowly(route: Route, asked: list[Route]) -> None:
+    """Lets all pass but questions, which are kept in ``asked``."""
+    if route.request.method == "GET":
+        asked.append(route)
+    else:
+        route.continue_()
 
 
 def judge(page: Page, key: str) -> None:

@@ -41,7 +41,7 @@ export async function saveTo(app, stretches) {
     fill(lists, collections.map((/** @type {any} */ c) =>
       h("button.choice", { type: "button", onclick: () => put(c) }, h("span", {}, c.name))));
     if (!collections.length) fill(lists, h("p.muted", {}, "There is no collection yet."));
-    (lists.querySelector("button") ?? input).focus();
+    if (!input.value) (lists.querySelector("button") ?? input).focus(); // who types already goes on typing
   } catch (error) {
     fill(lists, failed(error));
   }
