@@ -64,3 +64,13 @@ def test_what_a_recording_has_no_more_of_is_not_compared(recording):
     clip = melody(0, 20.0)[5 * RATE : 10 * RATE]
     for span in (Span(4.5, 5.0, 19.9, 1.0, 0), Span(3.0, 3.0, 9.0, 1.0, 0), Span(3.0, 2.0, 9.0, 1.0, 0)):
         assert heard(clip, recording, span).clarity == 0
+
+
+def test_what_is_played_otherwise_must_be_more_alike():
+    as_it_was, slow = Span(0.0, 5.0, 3.0, 1.01, 0.0), Span(0.0, 5.0, 3.0, 0.9, 0.0)
+    assert as_it_was.as_it_was
+    assert not slow.as_it_was
+    assert not Span(0.0, 5.0, 3.0, 1.0, 0.5).as_it_was
+    assert Beside(0.4, as_it_was).clear
+    assert not Beside(0.4, slow).clear
+    assert Beside(0.6, slow).clear

@@ -28,8 +28,9 @@ FINER = ((0.0, 0.5), (0.015, 0.0), (0.0075, 0.0), (0.00375, 0.0))
 GAIN = 0.01
 SHORTEST = 1.0  # seconds of a recording that can be compared
 # Likeness that is hardly ever reached by chance: at least, and times the root of the seconds compared (see
-# benchmarks/identify_chance.py).
-LEAST, CHANCE = 0.36, 0.95
+# benchmarks/identify_chance.py). Chance reaches more at other tempi and pitches, for there are many of them.
+BAR, BAR_OTHERWISE = (0.32, 0.75), (0.45, 1.15)
+STEADY = 0.03  # by which the tempo may be off as it was
 HOPE = 0.5  # of that, from which finer changes may help
 
 Levels = NDArray[np.float32]
@@ -55,6 +56,11 @@ class Span(NamedTuple):
         return self.start + self.seconds * self.tempo
 
     @property
+    def as_it_was(self) -> bool:
+        """Whether the recording is played at its own tempo and pitch."""
+        return not self.pitch and abs(self.tempo - 1) < STEADY
+
+    @property
     def around(self) -> tuple[float, float]:
         """From where to where in the recording the part may lie, seconds."""
         return max(0.0, self.start - SLACK), self.start + self.seconds * self.tempo * DRIFTS[-1] + SLACK
@@ -74,7 +80,8 @@ class Beside(NamedTuple):
     @property
     def clarity(self) -> float:
         """Likeness, by what is hardly ever reached by chance."""
-        return self.likeness / max(LEAST, CHANCE / max(self.span.seconds, SHORTEST) ** 0.5)
+        least, chance = BAR if self.span.as_it_was else BAR_OTHERWISE
+        return self.likeness / max(least, chance / max(self.span.seconds, SHORTEST) ** 0.5)
 
 
 class Clip:
@@ -115,7 +122,10 @@ class Clip:
             at = int(np.argmax(alike))
             return Beside(float(alike[at]), span._replace(start=begin + at * self.frame, tempo=tempo, pitch=pitch))
 
-        best = max(tried(span.tempo * drift, span.pitch + shift) for drift, shift in product(DRIFTS, SHIFTS))
+        guises = [tried(span.tempo * drift, span.pitch + shift) for drift, shift in product(DRIFTS, SHIFTS)]
+        best = max(guises)
+        if not best.clear:  # in noise, what is as it was need not be the most alike to be the clearest
+            best = max(guises, key=lambda each: each.clarity)
         for finer, shift in FINER if best.clarity > HOPE else ():
             tempo, pitch = best.span.tempo, best.span.pitch
             other = max(tried(tempo * (1 + sign * finer), pitch + sign * shift) for sign in (-1, 1))
