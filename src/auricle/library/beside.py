@@ -30,7 +30,7 @@ SHORTEST = 1.0  # seconds of a recording that can be compared
 # Likeness that is hardly ever reached by chance: at least, and times the root of the seconds compared (see
 # benchmarks/identify_chance.py). Chance reaches more at other tempi and pitches, for there are many of them.
 BAR, BAR_OTHERWISE = (0.32, 0.75), (0.45, 1.15)
-STEADY = 0.03  # by which the tempo may be off as it was
+STEADY = 0.02  # by which the tempo may be off as it was
 HOPE = 0.5  # of that, from which finer changes may help
 
 Levels = NDArray[np.float32]
