@@ -11,6 +11,7 @@ from tests.library.conftest import save
 
 from auricle.errors import LibraryError, QueryError
 from auricle.library import Library, identify, prints
+from auricle.library.store import Store
 
 SECONDS = 24.0
 
@@ -173,3 +174,12 @@ def test_the_speed_is_measured_between_prints():
     place, slope = identify.measured(clip, own, 12, x)
     assert place == pytest.approx(12.3, abs=0.15)
     assert slope == pytest.approx(1.016, abs=0.01)  # nearer to 1 than it is, for 7 s are short
+
+
+def test_of_several_versions_of_an_ear_the_last_answers(tmp_path):
+    store = Store(tmp_path)
+    with store.lock():
+        store.remember(ears={"prints@1": "prints"})
+        store.remember(ears={"prints@2": "prints"})
+    assert store.ear("prints") == ("prints@2", "prints")
+    assert store.ear("prints@1") == ("prints@1", "prints")

@@ -130,8 +130,8 @@ class Store:
 
     def ear(self, wanted: str) -> tuple[str, str] | None:
         """Name and spec of the ear that ``wanted`` means, by its name, with or without tag, or by its spec; None if it
-        has not listened here."""
-        for name, spec in self.ears.items():
+        has not listened here. Of several tags, it is the one that came last."""
+        for name, spec in reversed(self.ears.items()):
             if wanted in (name, spec, name.partition("@")[0]):
                 return name, spec
         return None
